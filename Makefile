@@ -1,0 +1,54 @@
+# Every target makes what it needs: a virtual environment in .venv, from the Python named by PYTHON.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Told by its files: an interpreter of another version gets a fresh environment.
+STAMP := $(VENV)/.installed
+
+# OpenCensus's own middleware, which some applications under test use; their pins exclude current frameworks.
+MIDDLEWARE := opencensus-ext-flask opencensus-ext-django opencensus-ext-pyramid
+
+.PHONY: help demo test lint check matrix bench clean
+
+help:
+	@echo "make demo    three sample applications, traced, and what was recorded"
+	@echo "make test    lint, types and all tests"
+	@echo "make matrix  all tests on the oldest and the newest Python"
+	@echo "make bench   the cost of tracing, measured here"
+
+$(STAMP): setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info < (3, 8))' \
+	  || { echo "autotrace needs Python 3.8 or newer with its venv module: set PYTHON" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --no-deps $(MIDDLEWARE)
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/autotrace demo
+
+test: lint check
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+check: $(STAMP)
+	$(BIN)/python -m pytest $(ARGS)
+
+# PYTHONS names the interpreters; what is not installed is an error, not a pass.
+PYTHONS ?= python3.8 python3.13
+matrix:
+	@set -e; for python in $(PYTHONS); do \
+	  name=$$(basename $$(dirname $$(dirname $$python)))-$$(basename $$python); \
+	  echo "== $$python"; \
+	  $(MAKE) --no-print-directory check PYTHON=$$python VENV=.venv-$$name; \
+	done
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv .venv-* build dist *.egg-info
