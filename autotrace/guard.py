@@ -1,0 +1,43 @@
+"""The one place where autotrace's own failures end: said once on stderr, never raised into the application."""
+
+from __future__ import annotations
+
+import os
+
+LEVELS = ("silent", "warning", "info", "debug")
+
+_said: set[str] = set()
+_level = 1
+
+
+def set_level(name: str) -> None:
+    """Choose how much is said: one of LEVELS; an unknown name changes nothing."""
+    global _level
+    if name in LEVELS:
+        _level = LEVELS.index(name)
+
+
+def warn(key: str, text: str, level: str = "warning") -> None:
+    """Say `text` in one line on stderr, once for each `key` in this process; never raises.
+
+    The line goes to file descriptor 2 directly: `sys.stderr` and `logging` belong to the application.
+    """
+    if key in _said or _level < LEVELS.index(level):
+        return
+    _said.add(key)
+    line = "autotrace: " + " ".join(text.split()) + "\n"
+    try:
+        os.write(2, line.encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass
+
+
+def failed(where: str, error: BaseException) -> None:
+    """Say that a part of autotrace failed with `error`; each place and error type is said once."""
+    name = type(error).__name__
+    warn(where + name, f"{where} failed ({name}: {error}); the application is not affected")
+    if _level >= LEVELS.index("debug"):
+        import traceback
+
+        for line in traceback.format_exception(type(error), error, error.__traceback__):
+            warn(line, line, "debug")

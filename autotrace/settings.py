@@ -1,0 +1,301 @@
+"""Every setting, declared once: reading, messages, command line options and documentation follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Callable, Iterator, Mapping, NamedTuple
+
+from autotrace import connection_string as connection_strings
+from autotrace import values
+from autotrace.connection_string import ConnectionString
+from autotrace.expressions import Expression
+from autotrace.guard import LEVELS
+
+_FRAMEWORKS = ("django", "flask", "pyramid")
+_EXPORTERS = ("azure", "console", "none")
+_PROPAGATORS = ("tracecontext", "b3")
+
+
+class Option(NamedTuple):
+    """The declaration of one setting; all texts are for users."""
+
+    variable: str
+    parse: Callable[[str], Any]
+    metavar: str
+    default_text: str
+    help: str
+    accepts: str
+    aliases: tuple[str, ...] = ()
+    secret: bool = False
+    # Whether values may be expressions, whose arguments may be secrets.
+    expression: bool = False
+    # Accepted words, for the nearest match of a mistyped one.
+    words: tuple[str, ...] = ()
+    # For comma lists: returns the entry to use, raises ValueError for one that has to be left out.
+    check: Callable[[str], object] | None = None
+    field: str = ""
+
+
+def _declare(*texts: Any, **more: Any) -> Mapping[str, Option]:
+    """Return the metadata of a field; the arguments are those of Option, in its order."""
+    return {"option": Option(*texts, **more)}
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """The settings of a process.
+
+    `problems` are lines for a user about what is wrong in the environment, without any secret. `sources`
+    names for each field that was set the environment variable that did it.
+    """
+
+    connection_string: ConnectionString | None = field(
+        default=None,
+        metadata=_declare(
+            "APPLICATIONINSIGHTS_CONNECTION_STRING", connection_strings.parse, "TEXT", "none",
+            "The Application Insights resource that receives the telemetry, as the Azure portal shows it. "
+            "Without a valid one, each request is printed as one readable line on stderr (console).",
+            "InstrumentationKey=...;IngestionEndpoint=https://...",
+            aliases=("APPINSIGHTS_INSTRUMENTATIONKEY",), secret=True,
+        ),
+    )
+    sampler: float | Expression = field(
+        default=1.0,
+        metadata=_declare(
+            "AUTOTRACE_SAMPLER", values.sampler, "RATE", "always_on",
+            "Which share of the requests is recorded.",
+            "always_on, always_off, a rate such as 0.25 or 25%, or an expression such as "
+            "opencensus.trace.samplers.ProbabilitySampler(rate=0.5)",
+            expression=True, words=("always_on", "always_off"),
+        ),
+    )
+    exporter: str | Expression = field(
+        default="console",
+        metadata=_declare(
+            "AUTOTRACE_EXPORTER", values.word_or_expression(_EXPORTERS), "EXPORTER",
+            "azure with a valid connection string, else console",
+            "Where the telemetry goes: to Azure, to stderr as one readable line a request, or nowhere.",
+            "azure, console, none, or an expression such as "
+            "opencensus.ext.azure.trace_exporter.AzureExporter(connection_string='...')",
+            expression=True, words=_EXPORTERS,
+        ),
+    )
+    propagator: str | Expression = field(
+        default="tracecontext",
+        metadata=_declare(
+            "AUTOTRACE_PROPAGATOR", values.word_or_expression(_PROPAGATORS), "FORMAT", "tracecontext",
+            "Which headers carry the trace between services.",
+            "tracecontext (W3C), b3, or an expression such as "
+            "opencensus.trace.propagation.google_cloud_format.GoogleCloudFormatPropagator()",
+            expression=True, words=_PROPAGATORS,
+        ),
+    )
+    blacklist_paths: tuple[str, ...] = field(
+        default=("_ah/health",),
+        metadata=_declare(
+            "AUTOTRACE_BLACKLIST_PATHS", values.entries, "LIST", "_ah/health",
+            "Which requests are not recorded. Replaces the default; a comma alone empties the list.",
+            "a comma list of path prefixes (/health, static/), / for the root alone, patterns (/api/*/ping, "
+            "re:^/v\\d+/ping$), sites (https://example.com/admin) and user agents (agent:AlwaysOn)",
+            aliases=("AUTOTRACE_EXCLUDELIST_PATHS",), check=values.blacklist_entry,
+        ),
+    )
+    blacklist_hostnames: tuple[str, ...] = field(
+        default=(),
+        metadata=_declare(
+            "AUTOTRACE_BLACKLIST_HOSTNAMES", values.entries, "LIST", "none",
+            "Which hosts the application may call without a record.",
+            "a comma list of host or host:port",
+            aliases=("AUTOTRACE_EXCLUDELIST_HOSTNAMES",), check=values.host,
+        ),
+    )
+    role_name: str | None = field(
+        default=None,
+        metadata=_declare(
+            "AUTOTRACE_ROLE_NAME", values.name, "NAME", "found out from the environment and the command",
+            "The name of this service in the application map.",
+            "text without control characters",
+        ),
+    )
+    role_instance: str | None = field(
+        default=None,
+        metadata=_declare(
+            "AUTOTRACE_ROLE_INSTANCE", values.name, "NAME",
+            "found out from the environment, else the host name",
+            "The name of this machine, pod or instance.",
+            "text without control characters",
+        ),
+    )
+    app_version: str | None = field(
+        default=None,
+        metadata=_declare(
+            "AUTOTRACE_APP_VERSION", values.name, "VERSION", "none",
+            "The version of the application, sent with each item.",
+            "text without control characters",
+        ),
+    )
+    frameworks: tuple[str, ...] = field(
+        default=_FRAMEWORKS,
+        metadata=_declare(
+            "AUTOTRACE_FRAMEWORKS", values.entries, "LIST", ",".join(_FRAMEWORKS),
+            "Which web frameworks are traced where they are found.",
+            "a comma list of " + ", ".join(_FRAMEWORKS),
+            words=_FRAMEWORKS, check=values.one_of(_FRAMEWORKS),
+        ),
+    )
+    failed_statuses: tuple[tuple[int, int], ...] = field(
+        default=((400, 400), (402, 599)),
+        metadata=_declare(
+            "AUTOTRACE_FAILED_STATUSES", values.status_ranges, "LIST", "400,402-599",
+            "Which response statuses mark a request as failed.",
+            "a comma list of statuses and ranges such as 400,402-599",
+        ),
+    )
+    url_query: str | tuple[str, ...] = field(
+        default="redact",
+        metadata=_declare(
+            "AUTOTRACE_URL_QUERY", values.url_query, "WORD", "redact",
+            "What is recorded of query strings: keys with each value REDACTED (redact), everything (keep), "
+            "nothing (drop), or the values of the listed keys only.",
+            "redact, keep, drop or a comma list of keys",
+        ),
+    )
+    trusted_proxies: int = field(
+        default=0,
+        metadata=_declare(
+            "AUTOTRACE_TRUSTED_PROXIES", values.whole_number(0, 100), "NUMBER", "0",
+            "How many proxies in front of the server are believed about the client's address, scheme and "
+            "host (X-Forwarded-For, -Proto, -Host).",
+            "a whole number from 0 to 100",
+        ),
+    )
+    spool_dir: str | None = field(
+        default=None,
+        metadata=_declare(
+            "AUTOTRACE_SPOOL_DIR", values.directory, "PATH", "a private directory of this user",
+            "The directory that keeps telemetry until it is sent.",
+            "an absolute path",
+        ),
+    )
+    spool_size: int = field(
+        default=50,
+        metadata=_declare(
+            "AUTOTRACE_SPOOL_SIZE", values.whole_number(1, 100_000), "MB", "50",
+            "How many megabytes of unsent telemetry are kept before the oldest is dropped.",
+            "a whole number from 1 to 100000",
+        ),
+    )
+    log_level: str = field(
+        default="warning",
+        metadata=_declare(
+            "AUTOTRACE_LOG_LEVEL", values.one_of(LEVELS), "LEVEL", "warning",
+            "How much autotrace says about itself on stderr.",
+            ", ".join(LEVELS),
+            words=LEVELS,
+        ),
+    )
+    enabled: bool = field(
+        default=True,
+        metadata=_declare(
+            "AUTOTRACE_ENABLED", values.flag, "BOOL", "true",
+            "Whether requests are traced at all.",
+            "1, true, yes, on or 0, false, no, off",
+        ),
+    )
+    problems: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+OPTIONS: tuple[Option, ...] = tuple(
+    item.metadata["option"]._replace(field=item.name) for item in fields(Settings) if item.metadata
+)
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read all settings from `environ`; never raises: what is wrong stands in `problems` of the result."""
+    found: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    problems: list[str] = []
+    for option in OPTIONS:
+        for variable, value in _read(option, environ, problems):
+            found[option.field], sources[option.field] = value, variable
+    reachable = "connection_string" in found
+    if found.get("exporter") == "azure" and not reachable:
+        needed = "a valid APPLICATIONINSIGHTS_CONNECTION_STRING"
+        problems.append(f"{sources.pop('exporter')}=azure needs {needed}; console is used instead")
+        del found["exporter"]
+    found.setdefault("exporter", "azure" if reachable else "console")
+    problems += _unknown_names(environ)
+    return Settings(**found, problems=tuple(problems), sources=sources)
+
+
+def table() -> str:
+    """Return the settings as a Markdown table."""
+    rows = ["| variable | default | accepted | meaning |", "|---|---|---|---|"]
+    for option in OPTIONS:
+        names = ", ".join(f"`{name}`" for name in (option.variable, *option.aliases))
+        cells = [text.replace("|", "\\|").replace("*", "\\*") for text in option[3:6]]
+        rows.append(f"| {names} | {cells[0]} | {cells[2]} | {cells[1]} |")
+    return "\n".join(rows) + "\n"
+
+
+def _read(option: Option, environ: Mapping[str, str], problems: list[str]) -> Iterator[tuple[str, Any]]:
+    """Yield the first valid (variable, value) of a setting, if any."""
+    texts = {name: values.given(environ, name) for name in (option.variable, *option.aliases)}
+    rejected: list[str] = []
+    used = f"the default is used: {option.default_text}"
+    for variable, text in texts.items():
+        if not text:
+            continue
+        try:
+            value = _value(option, variable, text, problems)
+        except Exception as error:
+            rejected.append(_rejection(option, variable, text, error))
+            continue
+        used = f"{variable} is used"
+        # A connection string and a key are expected to differ.
+        if not option.secret:
+            others = [name for name in option.aliases if texts[name] not in ("", text) and name != variable]
+            problems += [f"{variable} and {name} are both set and differ; {used}" for name in others]
+        yield variable, value
+        break
+    problems += [f"{line}; {used}" for line in rejected]
+
+
+def _value(option: Option, variable: str, text: str, problems: list[str]) -> Any:
+    """Parse one text; list entries that fail the check are left out; raises when none of them passes."""
+    value = option.parse(text)
+    if option.check is None or not value:
+        return value
+    kept, dropped = [], []
+    for entry in value:
+        try:
+            kept.append(option.check(entry))
+        except Exception as error:
+            dropped.append(f"{_rejection(option, variable, entry, error)}; the other entries are used")
+    if not kept:
+        option.check(value[0])
+    if len(dropped) > 3:
+        dropped[3:] = [f"{variable}: {len(dropped) - 3} more entries are ignored"]
+    problems += dropped
+    return tuple(kept)
+
+
+def _rejection(option: Option, variable: str, text: str, error: Exception) -> str:
+    """Say in one line what is wrong with `text` and what is accepted, without a secret."""
+    reason = f"it cannot be read ({type(error).__name__})"
+    if isinstance(error, ValueError):
+        reason = values.shortened(str(error).replace(repr(text), "it"), 160)
+    if not option.secret:
+        reason += values.nearest(text, option.words)
+        variable += "=" + values.shown(text, option.expression)
+    return f"{variable} is ignored: {reason}; accepted: {option.accepts}"
+
+
+def _unknown_names(environ: Mapping[str, str]) -> list[str]:
+    known = tuple(name for option in OPTIONS for name in (option.variable, *option.aliases))
+    return [
+        f"{values.shown(name)[1:-1]} is not a setting{values.nearest(name, known)}"
+        for name in sorted(environ)
+        if name.upper().startswith("AUTOTRACE_") and name not in known and values.given(environ, name)
+    ]
