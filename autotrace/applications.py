@@ -1,0 +1,126 @@
+"""What one application's requests are recorded with: the environment's settings over the application's own."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import Any, Dict, Mapping, Optional
+
+from . import guard, opencensus, settings, values
+from .blacklist import compile_entries
+from .exporters import open_exporter
+from .expressions import Expression
+from .propagation import EXTRACTS, Extract, from_opencensus, tracecontext
+from .recorder import Recorder
+from .settings import Settings
+
+# Keys of an application's OPENCENSUS dict, as OpenCensus documents them → field of Settings.
+_KEYS = {
+    "SAMPLER": "sampler",
+    "EXPORTER": "exporter",
+    "PROPAGATOR": "propagator",
+    "BLACKLIST_PATHS": "blacklist_paths",
+    "EXCLUDELIST_PATHS": "blacklist_paths",
+}
+
+
+@lru_cache(maxsize=None)
+def process_settings() -> Settings:
+    """Return the settings of this process's environment."""
+    return settings.load(os.environ)
+
+
+def build_recorder(application: str, in_code: Any, middleware: Optional[str]) -> Optional[Recorder]:
+    """Return the recorder of an application, None when its requests are not recorded.
+
+    `in_code` is its own OPENCENSUS setting, any value. `middleware` names the OpenCensus middleware that it already
+    uses: such an application is left to it, so that no request is counted twice.
+    """
+    if middleware:
+        guard.warn(
+            "middleware" + application,
+            f"{application} already uses {middleware} of OpenCensus: its requests are left to that",
+        )
+        return None
+    chosen = _choose(process_settings(), _trace_settings(in_code))
+    exporter = _open(chosen["exporter"], application)
+    if exporter is None:
+        return None
+    rule = _sampling(chosen["sampler"])
+    constant = isinstance(rule, float)
+    guard.warn(f"tracing {application}", f"process {os.getpid()} traces {application}", "info")
+    return Recorder(
+        exporter,
+        blacklist=compile_entries(chosen["blacklist_paths"]),
+        rate=rule if constant else 100.0,
+        sampler=None if constant else rule,
+        extract=_propagation(chosen["propagator"]),
+    )
+
+
+def _trace_settings(in_code: Any) -> Mapping[str, Any]:
+    """Return the TRACE part of an OPENCENSUS setting; versions before 0.4 had its keys at the top."""
+    if not isinstance(in_code, Mapping):
+        return {}
+    trace = in_code.get("TRACE", in_code)
+    return trace if isinstance(trace, Mapping) else {}
+
+
+def _choose(environment: Settings, trace: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the value of each field that an application may set: the environment's where it says something."""
+    chosen = {field: getattr(environment, field) for field in _KEYS.values()}
+    for key, field in _KEYS.items():
+        value = trace.get(key)
+        if value is None or field in environment.sources:
+            continue
+        try:
+            chosen[field] = _parse(field, value)
+        except Exception as error:
+            guard.warn(f"in code {key}", f"OPENCENSUS {key} in the application's settings is ignored: {error}")
+    return chosen
+
+
+def _parse(field: str, value: Any) -> Any:
+    """Return an in-code value as Settings has it; an object stays what it is. Raises for what makes no sense."""
+    if field == "blacklist_paths":
+        entries = values.entries(value) if isinstance(value, str) else tuple(str(entry) for entry in value)
+        compile_entries(entries)
+        return entries
+    if not isinstance(value, str):
+        return value() if isinstance(value, type) else value
+    option = next(option for option in settings.OPTIONS if option.field == field)
+    return option.parse(value)
+
+
+def _open(chosen: Any, application: str) -> Any:
+    try:
+        return open_exporter(chosen, process_settings(), application)
+    except Exception as error:
+        fallback = process_settings().exporter
+        usable = isinstance(fallback, str) and fallback != chosen
+        name = fallback if usable else "console"
+        guard.warn("exporter", f"the exporter {chosen} cannot be used, {name} is: {error}")
+        return open_exporter(name, process_settings(), application)
+
+
+def _sampling(chosen: Any) -> Any:
+    """Return a rate in percent or a `recorder.Sampler`; what cannot be used keeps everything."""
+    if isinstance(chosen, (int, float)):
+        return 100.0 * chosen
+    try:
+        return opencensus.sampling_rule(chosen.load() if isinstance(chosen, Expression) else chosen)
+    except Exception as error:
+        guard.warn("sampler", f"the sampler {chosen} cannot be used, every request is recorded: {error}")
+        return 100.0
+
+
+def _propagation(chosen: Any) -> Extract:
+    if isinstance(chosen, str):
+        return EXTRACTS[chosen]
+    try:
+        return from_opencensus(chosen.load() if isinstance(chosen, Expression) else chosen)
+    except Exception as error:
+        guard.warn("propagator", f"the propagator {chosen} cannot be used, tracecontext is: {error}")
+        return tracecontext
+
+

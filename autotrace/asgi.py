@@ -1,0 +1,111 @@
+"""The ASGI protocol, HTTP scopes: a request from the application's call to its last body message."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import wraps
+from typing import Any, Callable, Dict, Optional
+
+from . import guard
+from .recorder import CURRENT, Passing, Recorder, Recording, enter, leave
+
+FindRecorder = Callable[[Any], Optional[Recorder]]
+
+# The headers that are read of a request, as WSGI names them; the first of several counts.
+_HEADERS = {
+    name.encode(): "HTTP_" + name.upper().replace("-", "_")
+    for name in (
+        "host", "origin", "referer", "traceparent", "tracestate", "user-agent", "x-forwarded-for",
+        "x-forwarded-host", "x-forwarded-proto", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "x-b3-flags",
+        "x-cloud-trace-context",
+    )
+}  # fmt: skip
+
+
+def traced(original: Any, find_recorder: FindRecorder) -> Any:
+    """Return the ASGI method `original` with its HTTP requests recorded; `find_recorder` takes the method's object."""
+
+    @wraps(original)
+    async def call(self: Any, scope: Any, receive: Any, send: Any) -> Any:
+        current = CURRENT.get()
+        recording = None
+        if scope["type"] == "http" and (current is None or not current.open):
+            try:
+                recorder = find_recorder(self)
+                recording = None if recorder is None else recorder.start(environ_of(scope))
+            except Exception as error:
+                guard.failed("starting a request", error)
+        if recording is None:
+            return await original(self, scope, receive, send)
+        if type(recording) is Passing:
+            CURRENT.set(recording)
+            try:
+                return await original(self, scope, receive, send)
+            finally:
+                CURRENT.set(None)
+                recording.open = False
+        saved = enter(recording)
+        try:
+            if recording.sampled:
+                return await _call_recorded(recording, original, self, scope, receive, send)
+            return await original(self, scope, receive, send)
+        finally:
+            leave(saved)
+            recording.open = False
+
+    return call
+
+
+async def _call_recorded(recording: Recording, original: Any, app: Any, scope: Any, receive: Any, send: Any) -> Any:
+    async def send_and_note(message: Any) -> None:
+        kind = message["type"]
+        if kind == "http.response.start":
+            recording.status = str(message["status"])
+        await send(message)
+        if kind == "http.response.body":
+            recording.sent = True
+            if not message.get("more_body", False):
+                recording.finish()
+
+    try:
+        return await original(app, scope, receive, send_and_note)
+    except BaseException as error:
+        recording.failed = True
+        if recording.status is None:
+            recording.status = "499" if isinstance(error, asyncio.CancelledError) else "500"
+        raise
+    finally:
+        if recording.status is None:
+            # The application returned without an answer: it saw the client go.
+            recording.status = "499"
+        recording.finish()
+
+
+def environ_of(scope: Any) -> Dict[str, Any]:
+    """Return what a recorder reads of an HTTP scope, spelled as a WSGI environ (PEP 3333)."""
+    root = scope.get("root_path") or ""
+    path = scope["path"]
+    if root and path.startswith(root):
+        path = path[len(root) :]
+    query = scope.get("query_string") or b""
+    client, server = scope.get("client"), scope.get("server")
+    environ: Dict[str, Any] = {
+        "autotrace.scope": scope,
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": _wsgi_text(root),
+        "PATH_INFO": _wsgi_text(path),
+        "QUERY_STRING": query.decode("latin-1"),
+        "REMOTE_ADDR": client[0] if client else "",
+        "SERVER_NAME": server[0] if server else "",
+        "SERVER_PORT": str(server[1]) if server else "",
+        "wsgi.url_scheme": scope.get("scheme", "http"),
+    }
+    for name, value in scope["headers"]:
+        variable = _HEADERS.get(name)
+        if variable is not None and variable not in environ:
+            environ[variable] = value.decode("latin-1")
+    return environ
+
+
+def _wsgi_text(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("latin-1")

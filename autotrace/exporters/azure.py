@@ -1,0 +1,61 @@
+"""The Application Insights exporter: lines into the spool, batches to the ingestion endpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING, Any, List, Optional
+
+from .. import sender, spool
+from ..identity import identify
+from ..items import Lines
+from ..transport import Transport
+
+if TYPE_CHECKING:
+    from ..recorder import Recording
+    from ..settings import Settings
+
+
+class AzureExporter:
+    """Exports one application's items; everything that belongs to a process is made on its first item."""
+
+    def __init__(self, settings: Settings, application: str) -> None:
+        if settings.connection_string is None:
+            raise ValueError("the azure exporter needs APPLICATIONINSIGHTS_CONNECTION_STRING")
+        self._settings = settings
+        self._connection = settings.connection_string
+        self._application = application
+        self._pid: Optional[int] = None
+
+    def request(self, recording: Recording) -> None:
+        """Write the request's line to the spool."""
+        if self._pid != os.getpid():
+            self._open()
+        self._append(self._lines.request(recording))
+
+    def spans(self, recording: Recording, span_datas: List[Any]) -> None:
+        """Write a dependency line for each span."""
+        if self._pid != os.getpid():
+            self._open()
+        for data in span_datas:
+            self._append(self._lines.span(recording, data))
+
+    def _open(self) -> None:
+        settings = self._settings
+        identity = identify(settings, self._connection.instrumentation_key, self._application, os.environ)
+        self._lines = Lines(identity, settings.url_query, settings.failed_statuses, settings.trusted_proxies)
+        # Segments of different destinations never mix: whoever adopts one sends it where it was meant to go.
+        where = f"{self._connection.endpoint} {self._connection.instrumentation_key}"
+        destination = hashlib.sha256(where.encode()).hexdigest()[:16]
+        self._append = sender.journal(destination, lambda: self._make_journal(destination)).append
+        self._pid = os.getpid()
+
+    def _make_journal(self, destination: str) -> sender.Journal:
+        base = spool.private_directory(self._settings.spool_dir)
+        lines = spool.open_spool(base, destination, self._settings.spool_size << 20)
+        return sender.Journal(lines, Transport(self._connection.endpoint).post)
+
+
+def open_exporter(settings: Settings, application: str, chosen: Any) -> AzureExporter:
+    """Return the exporter for the connection string of the settings; ValueError without one."""
+    return AzureExporter(settings, application)

@@ -1,0 +1,60 @@
+"""The console exporter: one readable line a request on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, List, Optional
+
+from ..identity import identify
+from ..items import Lines
+
+if TYPE_CHECKING:
+    from ..recorder import Recording
+    from ..settings import Settings
+
+
+class ConsoleExporter:
+    """Prints what would be sent, as far as a person wants to know it."""
+
+    def __init__(self, settings: Settings, application: str) -> None:
+        self._settings = settings
+        self._application = application
+        self._lines: Optional[Lines] = None
+
+    def request(self, recording: Recording) -> None:
+        """Print the request: time, operation, status, duration, URL and operation id."""
+        self._print(json.loads(self._wire().request(recording)))
+
+    def spans(self, recording: Recording, span_datas: List[Any]) -> None:
+        """Print a line for each span."""
+        for data in span_datas:
+            self._print(json.loads(self._wire().span(recording, data)))
+
+    def _wire(self) -> Lines:
+        if self._lines is None:
+            settings = self._settings
+            identity = identify(settings, "console", self._application, os.environ)
+            self._lines = Lines(identity, settings.url_query, settings.failed_statuses, settings.trusted_proxies)
+        return self._lines
+
+    def _print(self, item: Any) -> None:
+        data = item["data"]["baseData"]
+        words = [item["time"][11:23], item["tags"]["ai.cloud.role"], data["name"]]
+        words += [data.get("responseCode") or data["type"], f"{_milliseconds(data['duration']):.1f} ms"]
+        words += [data.get("url", ""), "" if data["success"] else "FAILED", f"operation {item['tags']['ai.operation.id']}"]
+        line = "  ".join(word for word in words if word)
+        # Names and addresses are a stranger's words: no control character of theirs reaches a terminal.
+        safe = "".join(character if character.isprintable() else "?" for character in line)
+        os.write(2, f"autotrace: {safe}\n".encode("utf-8", "replace"))
+
+
+def _milliseconds(duration: str) -> float:
+    days, _, rest = duration.partition(".")
+    hours, minutes, seconds = rest.split(":")
+    return (int(days) * 86_400 + int(hours) * 3600 + int(minutes) * 60 + float(seconds)) * 1000
+
+
+def open_exporter(settings: Settings, application: str, chosen: Any) -> ConsoleExporter:
+    """Return an exporter that prints on file descriptor 2."""
+    return ConsoleExporter(settings, application)

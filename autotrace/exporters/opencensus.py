@@ -1,0 +1,139 @@
+"""Any OpenCensus exporter: requests as SpanData, exported from a thread of our own, built in the process that uses it."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any, Deque, List, Optional
+
+from opencensus.trace import execution_context, span_context, span_data, utils
+
+from .. import guard
+from ..expressions import Expression
+from ..identity import identify
+from ..items import Lines
+from ..opencensus import iso_time
+from ..sender import EXIT_DEADLINE
+
+if TYPE_CHECKING:
+    from ..recorder import Recording
+    from ..settings import Settings
+
+CAPACITY = 10_000
+
+
+class OpenCensusExporter:
+    """Feeds an OpenCensus exporter. `chosen` is the exporter, or the expression that makes it."""
+
+    def __init__(self, settings: Settings, application: str, chosen: Any) -> None:
+        if not isinstance(chosen, Expression) and not callable(getattr(chosen, "export", None)):
+            raise TypeError(f"{type(chosen).__name__} has no export method")
+        self._settings = settings
+        self._application = application
+        self._chosen = chosen
+        self._pid: Optional[int] = None
+
+    def request(self, recording: Recording) -> None:
+        """Queue the request as a span of kind SERVER."""
+        if self._pid != os.getpid():
+            self._open()
+        self._put([_server_span(recording, json.loads(self._lines.request(recording)))])
+
+    def spans(self, recording: Recording, span_datas: List[Any]) -> None:
+        """Queue the spans as they are."""
+        if self._pid != os.getpid():
+            self._open()
+        self._put(span_datas)
+
+    def _put(self, span_datas: List[Any]) -> None:
+        if len(self._queue) >= CAPACITY:
+            guard.warn("queue full", f"the exporter does not keep up: requests beyond {CAPACITY} are dropped")
+            return
+        self._queue.append(span_datas)
+        self._wake.set()
+
+    def _open(self) -> None:
+        settings = self._settings
+        self._queue: Deque[List[Any]] = deque()
+        self._wake = threading.Event()
+        self._stopping = False
+        identity = identify(settings, "", self._application, os.environ)
+        self._lines = Lines(identity, settings.url_query, settings.failed_statuses, settings.trusted_proxies)
+        self._pid = os.getpid()
+        # A thread builds the exporter: the stock one takes most of a second, which no request should wait for.
+        self._thread = threading.Thread(target=self._run, name="autotrace-exporter", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        execution_context.set_is_exporter(True)
+        try:
+            exporter = self._chosen.load() if isinstance(self._chosen, Expression) else self._chosen
+            if not callable(getattr(exporter, "export", None)):
+                raise TypeError(f"{type(exporter).__name__} has no export method")
+        except Exception as error:
+            guard.warn("exporter", f"the exporter {self._chosen} cannot be used, nothing is exported: {error}")
+            self._put = lambda span_datas: None  # type: ignore[method-assign]
+            return
+        # Registered after the exporter registered its own: callbacks run last in, first out.
+        atexit.register(self._flush)
+        while not self._stopping:
+            self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                try:
+                    exporter.export(self._queue.popleft())
+                except Exception as error:
+                    guard.failed("the OpenCensus exporter", error)
+
+    def _flush(self) -> None:
+        if self._pid == os.getpid():
+            self._stopping = True
+            self._wake.set()
+            self._thread.join(EXIT_DEADLINE)
+
+
+def _server_span(recording: Recording, item: Any) -> Any:
+    """Return a request item as the SpanData that OpenCensus's own middleware would have made."""
+    data = item["data"]["baseData"]
+    method, _, route = data["name"].partition(" ")
+    code = data["responseCode"]
+    environ = recording.environ
+    attributes = {
+        "http.method": method,
+        "http.route": route,
+        "http.path": environ.get("PATH_INFO", ""),
+        "http.url": data["url"],
+        "http.host": environ.get("HTTP_HOST", ""),
+        "http.user_agent": item["tags"].get("ai.user.userAgent", ""),
+    }
+    status = None
+    if code.isdigit():
+        attributes["http.status_code"] = int(code)
+        status = utils.status_from_http_code(int(code))
+    attributes.update(recording.attributes or {})
+    children = recording.span.__dict__.get("_child_spans") or ()
+    return span_data.SpanData(
+        name=data["name"],
+        context=span_context.SpanContext(trace_id=recording.trace_id, span_id=recording.span_id),
+        span_id=recording.span_id,
+        parent_span_id=recording.parent_id,
+        attributes=attributes,
+        start_time=iso_time(recording.started),
+        end_time=iso_time(recording.started + recording.duration),
+        child_span_count=len(children),
+        stack_trace=None,
+        annotations=recording.span.annotations,
+        message_events=recording.span.message_events,
+        links=recording.span.links,
+        status=status or recording.span.status,
+        same_process_as_parent_span=recording.parent_id is None,
+        span_kind=1,
+    )
+
+
+def open_exporter(settings: Settings, application: str, chosen: Any) -> OpenCensusExporter:
+    """Return the adapter for an exporter object or expression; TypeError for an object that is no exporter."""
+    return OpenCensusExporter(settings, application, chosen)

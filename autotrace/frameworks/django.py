@@ -1,0 +1,142 @@
+"""Django: the WSGI and ASGI handlers' call, the resolved route, and whether the response is in memory."""
+
+from __future__ import annotations
+
+import re
+import sys
+from functools import wraps
+from typing import Any, Dict, Optional
+
+import wrapt
+
+from .. import asgi, wsgi
+from ..recorder import CURRENT, Recorder
+from ..applications import build_recorder
+
+_recorder: Dict[str, Optional[Recorder]] = {}
+_clean: Dict[str, str] = {}
+
+
+def patch_wsgi(module: Any) -> None:
+    """Wrap the methods of `django.core.handlers.wsgi.WSGIHandler`."""
+    wrapt.wrap_object(module, "WSGIHandler.__call__", wsgi.traced, (_find_recorder,))
+    wrapt.wrap_object(module, "WSGIHandler.get_response", _note_response)
+
+
+def patch_asgi(module: Any) -> None:
+    """Wrap the methods of `django.core.handlers.asgi.ASGIHandler`."""
+    wrapt.wrap_object(module, "ASGIHandler.__call__", asgi.traced, (_find_recorder,))
+    wrapt.wrap_object(module, "ASGIHandler.get_response_async", _note_request)
+
+
+def _note_response(original: Any) -> Any:
+    @wraps(original)
+    def get_response(self: Any, request: Any) -> Any:
+        current = CURRENT.get()
+        # A test client's request inside a request has an environ of its own.
+        if current is None or current.environ is not getattr(request, "environ", None):
+            return original(self, request)
+        current.route = lambda: _route(request)
+        response = original(self, request)
+        current.buffered = not getattr(response, "streaming", True)
+        return response
+
+    return get_response
+
+
+def _note_request(original: Any) -> Any:
+    @wraps(original)
+    async def get_response_async(self: Any, request: Any) -> Any:
+        current = CURRENT.get()
+        scope = getattr(request, "scope", None)
+        if current is not None and current.environ and current.environ.get("autotrace.scope") is scope:
+            current.route = lambda: _route(request)
+        return await original(self, request)
+
+    return get_response_async
+
+
+def _route(request: Any) -> Optional[str]:
+    match = request.resolver_match
+    if match is None:
+        return None
+    route: str = match.route
+    return _clean.get(route) or _remember(route)
+
+
+def _remember(route: str) -> str:
+    template = _clean[route] = "/" + template_of(route)
+    return template
+
+
+_GROUP = re.compile(r"\((?:\?P<(?P<name>\w+)>|(?P<other>\?[:=!<#aiLmsux-])?)")
+
+
+def template_of(route: str) -> str:
+    """Return the route of a resolver match as a template; parts from `re_path` lose their regular expression.
+
+    >>> template_of("users/<int:id>/"), template_of(r"^archive/(?P<year>[0-9]{4})/$")
+    ('users/<int:id>/', 'archive/{year}/')
+    """
+    if not re.search(r"[\^$\\(]", route):
+        return route
+    parts = []
+    rest = route
+    while True:
+        group = _GROUP.search(rest)
+        if group is None:
+            break
+        parts.append(rest[: group.start()])
+        end = _closing(rest, group.start())
+        parts.append("" if group["other"] else "{%s}" % (group["name"] or ""))
+        rest = rest[end:].lstrip("?*+")
+    text = "".join([*parts, rest])
+    return re.sub(r"\\([^AZbBdDsSwW])", r"\1", re.sub(r"\^|\$|\\[AZbB]", "", text))
+
+
+def _closing(text: str, start: int) -> int:
+    """Return the offset behind the parenthesis that closes the one at `start`."""
+    depth, position, in_class = 0, start, False
+    while position < len(text):
+        character = text[position]
+        if character == "\\":
+            position += 1
+        elif in_class:
+            in_class = character != "]"
+        elif character == "[":
+            in_class = True
+        elif character == "(":
+            depth += 1
+        elif character == ")":
+            depth -= 1
+            if depth == 0:
+                return position + 1
+        position += 1
+    return len(text)
+
+
+def _find_recorder(handler: Any) -> Optional[Recorder]:
+    try:
+        return _recorder["django"]
+    except KeyError:
+        from django.conf import settings
+
+        # The handler has loaded its middleware: the application has read its settings before we do.
+        package = (settings.ROOT_URLCONF or "").partition(".")[0] if hasattr(settings, "ROOT_URLCONF") else ""
+        in_code = getattr(settings, "OPENCENSUS", None)
+        recorder = _recorder["django"] = build_recorder(package or "django", in_code, _has_middleware(settings))
+        return recorder
+
+
+def _has_middleware(settings: Any) -> Optional[str]:
+    """Return the OpenCensus middleware that the application uses, None for none."""
+    if "opencensus.ext.django.middleware" not in sys.modules:
+        return None
+    from django.utils.module_loading import import_string
+
+    stock = sys.modules["opencensus.ext.django.middleware"].OpencensusMiddleware
+    for path in settings.MIDDLEWARE or ():
+        middleware = import_string(path)
+        if isinstance(middleware, type) and issubclass(middleware, stock):
+            return str(path)
+    return None

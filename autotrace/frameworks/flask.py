@@ -1,0 +1,66 @@
+"""Flask: the application's WSGI call, its URL rule, and whether its response is in memory."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any, Optional
+from weakref import WeakKeyDictionary
+
+import wrapt
+
+from .. import wsgi
+from ..recorder import CURRENT, Recorder
+from ..applications import build_recorder
+
+_recorders: WeakKeyDictionary[Any, Optional[Recorder]] = WeakKeyDictionary()
+
+
+def patch(module: Any) -> None:
+    """Wrap the methods of `flask.app.Flask`: subclasses and applications made at any time are covered."""
+    # Both calls, because a server may be given `app` or `app.wsgi_app`, and middleware sits between the two.
+    wrapt.wrap_object(module, "Flask.__call__", wsgi.traced, (_find_recorder,))
+    wrapt.wrap_object(module, "Flask.wsgi_app", wsgi.traced, (_find_recorder,))
+    wrapt.wrap_object(module, "Flask.request_context", _note_request)
+    wrapt.wrap_object(module, "Flask.finalize_request", _note_response)
+
+
+def _note_request(original: Any) -> Any:
+    @wraps(original)
+    def request_context(self: Any, environ: Any) -> Any:
+        context = original(self, environ)
+        current = CURRENT.get()
+        if current is not None and current.environ is environ:
+            request = context.request
+            current.route = lambda: None if request.url_rule is None else request.url_rule.rule
+        return context
+
+    return request_context
+
+
+def _note_response(original: Any) -> Any:
+    @wraps(original)
+    def finalize_request(self: Any, *args: Any, **kwargs: Any) -> Any:
+        response = original(self, *args, **kwargs)
+        current = CURRENT.get()
+        if current is not None:
+            current.buffered = not getattr(response, "is_streamed", True)
+        return response
+
+    return finalize_request
+
+
+def _find_recorder(app: Any) -> Optional[Recorder]:
+    try:
+        return _recorders[app]
+    except KeyError:
+        recorder = _recorders[app] = build_recorder(app.name, app.config.get("OPENCENSUS"), _has_middleware(app))
+        return recorder
+
+
+def _has_middleware(app: Any) -> Optional[str]:
+    """Return the OpenCensus middleware that the application uses, None for none."""
+    for function in (app.before_request_funcs or {}).get(None, ()):
+        owner = getattr(function, "__self__", None)
+        if owner is not None and any(base.__module__.startswith("opencensus.ext.flask") for base in type(owner).__mro__):
+            return type(owner).__name__
+    return None

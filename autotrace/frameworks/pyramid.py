@@ -1,0 +1,85 @@
+"""Pyramid: the router's WSGI call and its matched route or traversed context."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any, Optional
+from weakref import WeakKeyDictionary
+
+import wrapt
+
+from .. import wsgi
+from ..recorder import CURRENT, Recorder
+from ..applications import build_recorder
+
+_TWEEN = "opencensus.ext.pyramid.pyramid_middleware.OpenCensusTweenFactory"
+_recorders: WeakKeyDictionary[Any, Optional[Recorder]] = WeakKeyDictionary()
+
+
+def patch(module: Any) -> None:
+    """Wrap the methods of `pyramid.router.Router`."""
+    wrapt.wrap_object(module, "Router.__call__", wsgi.traced, (_find_recorder,))
+    wrapt.wrap_object(module, "Router.handle_request", _note_route)
+
+
+def _note_route(original: Any) -> Any:
+    @wraps(original)
+    def handle_request(self: Any, request: Any) -> Any:
+        current = CURRENT.get()
+        # A subrequest has an environ of its own.
+        if current is None or current.environ is not request.environ:
+            return original(self, request)
+        attributes = request.__dict__
+        try:
+            response = original(self, request)
+        except Exception as error:
+            # Where nothing was found, what traversal made of the path is the client's invention.
+            route = _route(attributes, not _is_not_found(error))
+            current.route = lambda: route
+            raise
+        # Learnt now: the router takes the context away from the request when it ends.
+        route = _route(attributes, True)
+        current.route = lambda: route
+        return response
+
+    return handle_request
+
+
+def _is_not_found(error: Exception) -> bool:
+    from pyramid.httpexceptions import HTTPNotFound
+
+    return isinstance(error, HTTPNotFound)
+
+
+def _route(attributes: Any, found: bool) -> Optional[str]:
+    matched = attributes.get("matched_route")
+    if matched is not None:
+        return "/" + str(matched.pattern).lstrip("/")
+    if not found or "view_name" not in attributes:
+        return None
+    name = attributes["view_name"]
+    return f"/{type(attributes.get('context')).__name__}" + (f"/{name}" if name else "")
+
+
+def _find_recorder(router: Any) -> Optional[Recorder]:
+    try:
+        return _recorders[router]
+    except KeyError:
+        registry = router.registry
+        in_code = (registry.settings or {}).get("OPENCENSUS")
+        name = getattr(registry, "package_name", "") or "pyramid"
+        recorder = _recorders[router] = build_recorder(name, in_code, _has_middleware(registry))
+        return recorder
+
+
+def _has_middleware(registry: Any) -> Optional[str]:
+    """Return the OpenCensus tween that the application uses, None for none."""
+    from pyramid.interfaces import ITweens
+
+    tweens = registry.queryUtility(ITweens)
+    if tweens is None:
+        return None
+    for name, factory in [*tweens.implicit(), *tweens.explicit]:
+        if name == _TWEEN or getattr(factory, "__module__", "").startswith("opencensus.ext.pyramid"):
+            return str(name)
+    return None

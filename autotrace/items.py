@@ -1,0 +1,251 @@
+"""Telemetry items as wire lines: the only place that knows the schema's fields and limits.
+
+The schema and its limits are those of the Application Insights ingestion endpoint (envelope version 1, data version 2);
+the service rejects an item over a limit, so everything is trimmed here and nothing is sent over.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime, timezone
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+
+from . import urls
+
+if TYPE_CHECKING:
+    from .recorder import Recording
+
+NAME_LIMIT = 1024
+URL_LIMIT = 2048
+AGENT_LIMIT = 2048
+KEY_LIMIT = 150
+VALUE_LIMIT = 8192
+DATA_LIMIT = 8192
+ITEM_LIMIT = 65_536
+# Methods whose name may appear in an operation name; anything else a client invents is counted as one.
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
+_CACHE_SIZE = 1000
+
+
+class Identity(NamedTuple):
+    """Who sends: instrumentation key, cloud role, role instance, application version, SDK version and process id."""
+
+    key: str
+    role: str
+    instance: str
+    version: Optional[str]
+    sdk: str
+    pid: int
+
+
+class Lines:
+    """Makes the wire lines of one application; one object a process and application.
+
+    A line is one JSON item in UTF-8 with a newline at its end.
+    """
+
+    def __init__(
+        self, identity: Identity, url_query: Any, failed_statuses: Iterable[Tuple[int, int]], trusted_proxies: int
+    ) -> None:
+        self._urls = urls.Urls(url_query, trusted_proxies)
+        self._failed = frozenset(
+            str(code) for low, high in failed_statuses for code in range(max(low, 100), min(high, 999) + 1)
+        )
+        tags = {
+            "ai.cloud.role": identity.role[:256],
+            "ai.cloud.roleInstance": identity.instance[:256],
+            "ai.device.type": "PC",
+            "ai.internal.sdkVersion": identity.sdk[:64],
+        }
+        if identity.version:
+            tags["ai.application.ver"] = identity.version[:NAME_LIMIT]
+        self._tags = _dump(tags)[1:-1]
+        self._key = encode_basestring(identity.key)
+        self._pid = str(identity.pid)
+        self._properties = _dump({"process.pid": self._pid})[1:-1]
+        self._names: Dict[Tuple[str, str, Optional[str]], str] = {}
+        self._agents: Dict[str, str] = {}
+
+    def request(self, recording: Recording) -> bytes:
+        """Return the wire line of a finished request."""
+        environ = recording.environ
+        script = recording.path[0]
+        method = environ.get("REQUEST_METHOD", "")
+        route = None if recording.route is None else recording.route()
+        name = self._names.get((method, script, route)) or self._name(method, script, route)
+        agent = environ.get("HTTP_USER_AGENT", "")
+        agent_tag = self._agents.get(agent)
+        if agent_tag is None:
+            agent_tag = self._agent(agent)
+        # An application that returns without a status makes its server answer 500.
+        status = (recording.status or "500")[:3]
+        success = "false" if recording.failed or status in self._failed else "true"
+        ticks = recording.duration // 100
+        # Most requests take less than a minute.
+        took = f"0.00:00:{ticks // 10_000_000:02d}.{ticks % 10_000_000:07d}" if 0 < ticks < 600_000_000 else None
+        rate = "" if recording.rate >= 100 else f'"sampleRate":{recording.rate!r},'
+        parent = "" if recording.parent_id is None else f'"ai.operation.parentId":"{recording.parent_id}",'
+        more = "" if recording.attributes is None else self._attributes(recording.attributes)
+        line = (
+            f'{{"ver":1,"name":"Microsoft.ApplicationInsights.Request","time":"{timestamp(recording.started)}",'
+            f'{rate}"iKey":{self._key},"tags":{{"ai.operation.id":"{recording.trace_id}",{parent}'
+            f'"ai.operation.name":{name},{self._urls.client(environ)}{agent_tag}{self._tags}}},'
+            f'"data":{{"baseType":"RequestData","baseData":{{"ver":2,"id":"{recording.span_id}","name":{name},'
+            f'"duration":"{took or duration(recording.duration)}","responseCode":"{status}","success":{success},'
+            f'"url":"{self._urls.url(environ, recording.path)}",'
+            f'"properties":{{{self._properties}{more}}}}}}}}}\n'
+        )
+        encoded = line.encode("utf-8", "replace")
+        if len(encoded) <= ITEM_LIMIT:
+            return encoded
+        # Only what the application added can be that large: it goes, the request stays.
+        return line.replace(more, "").encode("utf-8", "replace")
+
+    def span(self, recording: Recording, data: Any) -> bytes:
+        """Return the wire line of a finished OpenCensus span made inside a request: a dependency item."""
+        attributes = data.attributes or {}
+        properties = {"process.pid": self._pid, **_texts(attributes)}
+        if data.links:
+            links = [{"operation_Id": link.trace_id, "id": link.span_id} for link in data.links]
+            properties["_MS.links"] = _dump(links)[:VALUE_LIMIT]
+        base = {
+            "ver": 2,
+            "id": data.span_id,
+            "name": clean(str(data.name), NAME_LIMIT) or "span",
+            "duration": duration(_elapsed(data.start_time, data.end_time)),
+            "resultCode": str(data.status.code if data.status is not None else 0),
+            "success": data.status is None or data.status.code == 0,
+            "type": "InProc",
+            "properties": properties,
+        }
+        if data.span_kind == 2:  # opencensus.trace.span.SpanKind.CLIENT
+            base.update(_client(attributes, base))
+        tags = {"ai.operation.id": recording.trace_id, "ai.operation.parentId": data.parent_span_id or recording.span_id}
+        item: Dict[str, Any] = {
+            "ver": 1,
+            "name": "Microsoft.ApplicationInsights.RemoteDependency",
+            "time": data.start_time,
+            "iKey": json.loads(self._key),
+            "tags": {**tags, **json.loads("{" + self._tags + "}")},
+            "data": {"baseType": "RemoteDependencyData", "baseData": base},
+        }
+        if recording.rate < 100:
+            item["sampleRate"] = recording.rate
+        while True:
+            line = (_dump(item) + "\n").encode("utf-8", "replace")
+            if len(line) <= ITEM_LIMIT:
+                return line
+            # Drop the longest property until the item fits.
+            del properties[max(properties, key=lambda key: len(properties[key]))]
+
+    def _name(self, method: str, script: str, route: Optional[str]) -> str:
+        """Return the operation name as JSON: the method and the route template, never a path that a client made up."""
+        spoken = method if method in _METHODS else "HTTP"
+        full = "(unmatched)" if route is None else urls.text(script).rstrip("/") + route
+        name = encode_basestring(clean(f"{spoken} {full}", NAME_LIMIT))
+        if method in _METHODS:
+            _remember(self._names, (method, script, route), name)
+        return name
+
+    def _agent(self, agent: str) -> str:
+        """Return the tag that the User-Agent header says, with a comma; empty for none."""
+        tag = f'"ai.user.userAgent":{encode_basestring(clean(urls.text(agent), AGENT_LIMIT))},' if agent else ""
+        _remember(self._agents, agent, tag)
+        return tag
+
+    def _attributes(self, attributes: Mapping[Any, Any]) -> str:
+        texts = _texts(attributes)
+        texts.pop("process.pid", None)
+        return "," + _dump(texts)[1:-1] if texts else ""
+
+
+def clean(value: str, limit: int) -> str:
+    """Cut `value` to `limit` characters; lone surrogates, which no UTF-8 has, become `?`."""
+    value = value[:limit]
+    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+
+
+def timestamp(nanoseconds: int) -> str:
+    """Return a wall-clock time, in nanoseconds since the epoch, in ISO 8601: UTC, microseconds, `Z`."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    global _second
+    known, text = _second
+    if known != seconds:
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+        _second = (seconds, text)
+    return f"{text}.{rest // 1000:06d}Z"
+
+
+# The last second that was formatted: a busy server formats thousands of times in it.
+_second: Tuple[int, str] = (-1, "")
+
+
+def duration(nanoseconds: int) -> str:
+    """Return a length of time, in nanoseconds, as `d.hh:mm:ss.fffffff`; never zero, negative or over the limit."""
+    seconds, ticks = divmod(max(nanoseconds // 100, 1), 10_000_000)
+    if seconds < 60:
+        return f"0.00:00:{seconds:02d}.{ticks:07d}"
+    minutes, seconds = divmod(min(seconds, 999 * 86_400), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{days}.{hours:02d}:{minutes:02d}:{seconds:02d}.{ticks:07d}"
+
+
+def _remember(cache: Dict[Any, str], key: Any, value: str) -> None:
+    # Emptied, not evicted one by one: the keys that matter are back after one request each.
+    if len(cache) >= _CACHE_SIZE:
+        cache.clear()
+    cache[key] = value
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _texts(attributes: Mapping[Any, Any]) -> Dict[str, str]:
+    """Return attributes as the schema's properties: strings only, within the limits of keys and values."""
+    texts = {}
+    for key, value in list(attributes.items()):
+        if value is None or value == "" or key == "":
+            continue
+        try:
+            text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        except Exception as error:  # a value that cannot be written costs itself, not the item
+            text = f"<{type(value).__name__}: {type(error).__name__}>"
+        texts[clean(str(key), KEY_LIMIT)] = clean(text, VALUE_LIMIT)
+    return texts
+
+
+def _elapsed(start: Optional[str], end: Optional[str]) -> int:
+    """Return the nanoseconds between two OpenCensus times; 0 where one is missing or the clock stepped back."""
+    try:
+        first, last = (_parse(moment) for moment in (start or "", end or ""))
+    except ValueError:
+        return 0
+    return max(int((last - first).total_seconds() * 1e6) * 1000, 0)
+
+
+def _parse(moment: str) -> datetime:
+    return datetime.strptime(moment, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+
+
+def _client(attributes: Mapping[Any, Any], base: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return what a client span's attributes say of the call it made (the attribute names are OpenCensus's)."""
+    said: Dict[str, Any] = {"type": clean(str(attributes.get("component") or "Other"), NAME_LIMIT)}
+    url = attributes.get("http.url")
+    if url:
+        redacted = urls.redact(str(url))
+        said.update(data=clean(redacted, DATA_LIMIT), target=clean(urls.host_of(redacted), NAME_LIMIT))
+        method = attributes.get("http.method")
+        if method:
+            said["name"] = clean(f"{method} {urls.path_of(redacted)}", NAME_LIMIT)
+    code = attributes.get("http.status_code")
+    if code is not None:
+        said["resultCode"] = clean(str(code), NAME_LIMIT)
+        said["success"] = str(code) < "400"
+    return {**base, **said}
+
+
+__all__: List[str] = ["Identity", "Lines", "clean", "duration", "timestamp"]

@@ -1,0 +1,95 @@
+"""Trace context from incoming headers: W3C traceparent and B3, read without ever complaining about a stranger's header."""
+
+from __future__ import annotations
+
+import re
+from typing import Callable, Iterator, Mapping, NamedTuple, Optional
+
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_HEX_32 = re.compile(r"(?:[0-9a-f]{16}){1,2}")
+_HEX_16 = re.compile(r"[0-9a-f]{16}")
+_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
+
+
+class Remote(NamedTuple):
+    """The caller's part of a trace: `trace_id` 32 and `span_id` 16 lower-case hex digits, its sampled flag."""
+
+    trace_id: str
+    span_id: Optional[str]
+    sampled: bool
+    tracestate: Optional[str] = None
+
+
+Extract = Callable[[Mapping[str, str]], Optional[Remote]]
+
+
+def tracecontext(environ: Mapping[str, str]) -> Optional[Remote]:
+    """Read `traceparent` and `tracestate` (W3C Trace Context); None for a missing or invalid header.
+
+    Flags are hexadecimal, a version above 00 may carry more fields, version ff and all-zero ids are invalid.
+    """
+    header = environ.get("HTTP_TRACEPARENT")
+    if not header:
+        return None
+    match = _TRACEPARENT.fullmatch(header.strip(" \t"))
+    if match is None:
+        return None
+    version, trace_id, span_id, flags, more = match.groups()
+    if trace_id == _NO_TRACE or span_id == _NO_SPAN or version == "ff" or (more and version == "00"):
+        return None
+    return Remote(trace_id, span_id, int(flags, 16) & 1 == 1, environ.get("HTTP_TRACESTATE"))
+
+
+def b3(environ: Mapping[str, str]) -> Optional[Remote]:
+    """Read B3 headers, the single `b3` or the `X-B3-*` ones; None when they are missing or invalid."""
+    single = environ.get("HTTP_B3")
+    if single:
+        trace_id, span_id, sampled = ([*single.strip().lower().split("-"), "", ""])[:3]
+    else:
+        trace_id = environ.get("HTTP_X_B3_TRACEID", "").strip().lower()
+        span_id = environ.get("HTTP_X_B3_SPANID", "").strip().lower()
+        sampled = environ.get("HTTP_X_B3_FLAGS") or environ.get("HTTP_X_B3_SAMPLED", "")
+    if not _HEX_32.fullmatch(trace_id) or not _HEX_16.fullmatch(span_id) or span_id == _NO_SPAN:
+        return None
+    trace_id = trace_id.rjust(32, "0")
+    return None if trace_id == _NO_TRACE else Remote(trace_id, span_id, sampled in ("1", "d", "true"))
+
+
+class Headers(Mapping[str, str]):
+    """The request headers of a WSGI environ by their HTTP names in any case, as OpenCensus propagators read them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def __getitem__(self, name: str) -> str:
+        return self._environ["HTTP_" + name.upper().replace("-", "_")]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name[5:].replace("_", "-").title() for name in self._environ if name.startswith("HTTP_"))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def from_opencensus(propagator: object) -> Extract:
+    """Adapt an OpenCensus propagator (`from_headers`); what it cannot read starts a new trace."""
+    from_headers = getattr(propagator, "from_headers", None)
+    if from_headers is None:
+        raise TypeError(f"{type(propagator).__name__} has no from_headers method")
+
+    def extract(environ: Mapping[str, str]) -> Optional[Remote]:
+        try:
+            context = from_headers(Headers(environ))
+        except Exception:
+            # Stock propagators raise ValueError on headers that any client may send.
+            return None
+        if not getattr(context, "from_header", False) or not _HEX_32.fullmatch(context.trace_id):
+            return None
+        # Google's header has a decimal span id: the trace is joined all the same.
+        span_id = context.span_id if _HEX_16.fullmatch(context.span_id or "") else None
+        return Remote(context.trace_id.rjust(32, "0"), span_id, bool(context.trace_options.enabled))
+
+    return extract
+
+
+EXTRACTS: Mapping[str, Extract] = {"tracecontext": tracecontext, "b3": b3}

@@ -1,0 +1,181 @@
+"""The thread that empties the spool: one a process and destination, started by the first finished item."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import random
+import threading
+import time
+from typing import Callable, Dict, NamedTuple, Optional, Tuple
+
+from . import guard
+from .spool import Spool
+
+# Seconds from an item's end to its post; longer only when batches are full.
+INTERVAL = 1.0
+# Seconds that the end of a process may take.
+EXIT_DEADLINE = 2.0
+# Seconds between looks for segments of processes that are gone.
+ADOPT_INTERVAL = 10.0
+FIRST_DELAY, LONGEST_DELAY = 2.0, 600.0
+
+
+class Answer(NamedTuple):
+    """What became of a batch: `delivered` needs no more sending, else it is sent again after `retry_after` seconds.
+
+    `again` are lines of a delivered batch that the endpoint wants once more; None as `retry_after` means that the
+    sender's own back-off decides.
+    """
+
+    delivered: bool
+    again: Tuple[bytes, ...] = ()
+    retry_after: Optional[float] = None
+
+
+# Posts lines within a number of seconds. It is called by one thread at a time.
+Post = Callable[[bytes, float], Answer]
+
+
+class Journal:
+    """A spool and the thread that empties it, both of the process that made them."""
+
+    def __init__(self, spool: Spool, post: Post) -> None:
+        self.pid = os.getpid()
+        self.spool = spool
+        self._post = post
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._starting = threading.Lock()
+        self._idle = False
+        self._thread: Optional[threading.Thread] = None
+        self._failures = 0
+        self._next_post = 0.0
+        self._next_adopt = 0.0
+        self._deadline: Optional[float] = None
+        self._said_minute = -1
+
+    def append(self, line: bytes) -> None:
+        """Add a finished item's line; the first one of a process starts the thread."""
+        self.spool.append(line)
+        if self._idle:
+            self._idle = False
+            self._wake.set()
+        elif self._thread is None:
+            self._start()
+
+    def flush(self, seconds: float) -> None:
+        """Send what can be sent within `seconds`, then give up the segments; what is left stays in the spool."""
+        if self.pid != os.getpid():
+            return
+        self._deadline = time.monotonic() + seconds
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(seconds)
+        if self._thread is None or not self._thread.is_alive():
+            self.spool.close()
+            self._say_dropped()
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="autotrace-sender", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._idle = True
+            # Looked at again after announcing idleness: an append in between has set no flag.
+            if self.spool.take() is None:
+                self._wake.wait(self._until_adoption())
+            self._idle = False
+            self._wake.clear()
+            self._stopping.wait(max(INTERVAL, self._next_post - time.monotonic()))
+            self._guarded_drain()
+        self._guarded_drain()
+
+    def _until_adoption(self) -> Optional[float]:
+        return max(self._next_adopt - time.monotonic(), 0.1)
+
+    def _guarded_drain(self) -> None:
+        try:
+            self._drain()
+        except Exception as error:
+            guard.failed("sending telemetry", error)
+
+    def _drain(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_adopt and not self._stopping.is_set():
+            self._next_adopt = now + ADOPT_INTERVAL
+            self.spool.adopt()
+        while True:
+            batch = self.spool.take()
+            if batch is None or not self._may_post():
+                break
+            answer = self._post(batch.lines, self._seconds_left())
+            if not answer.delivered:
+                self._back_off(answer.retry_after)
+                break
+            self._failures = 0
+            self.spool.done(batch)
+            for line in answer.again:
+                self.spool.append(line)
+            if answer.again:
+                self._back_off(answer.retry_after)
+                break
+        self._say_dropped()
+
+    def _say_dropped(self) -> None:
+        minute = int(time.monotonic() // 60)
+        if self.spool.dropped and minute != self._said_minute:
+            self._said_minute = minute
+            lost, self.spool.dropped = self.spool.dropped, 0
+            guard.warn(f"dropped {minute}", f"no room for unsent telemetry: the {lost} oldest items were dropped")
+
+    def _may_post(self) -> bool:
+        now = time.monotonic()
+        if self._deadline is not None:
+            # A last try at the end, but not against the endpoint's own word.
+            return now < self._deadline and (self._failures == 0 or now >= self._next_post)
+        return now >= self._next_post
+
+    def _seconds_left(self) -> float:
+        return 10.0 if self._deadline is None else max(self._deadline - time.monotonic(), 0.1)
+
+    def _back_off(self, retry_after: Optional[float]) -> None:
+        self._failures += 1
+        delay = min(FIRST_DELAY * 2 ** min(self._failures - 1, 20), LONGEST_DELAY)
+        chosen = retry_after if retry_after is not None else random.uniform(delay / 2, delay)  # noqa: S311 (jitter)
+        self._next_post = time.monotonic() + chosen
+
+
+_journals: Dict[Tuple[int, str], Journal] = {}
+
+
+def journal(destination: str, make: Callable[[], Journal]) -> Journal:
+    """Return this process's journal for a destination, made on first use in each process.
+
+    The process id is part of the key because servers that fork in C (uWSGI) run no after-fork callback.
+    """
+    key = (os.getpid(), destination)
+    found = _journals.get(key)
+    if found is None:
+        abandon_inherited()
+        made = make()
+        found = _journals.setdefault(key, made)
+        if found is made:
+            atexit.register(made.flush, EXIT_DEADLINE)
+    return found
+
+
+def abandon_inherited() -> None:
+    """Let go of the journals of the process that this one was forked from."""
+    for key in [key for key in _journals if key[0] != os.getpid()]:
+        inherited = _journals.pop(key, None)
+        if inherited is not None:
+            inherited.spool.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=abandon_inherited)

@@ -1,0 +1,304 @@
+"""The journal of unsent lines: files that outlive the process that wrote them.
+
+Each process appends to a segment of its own and holds its lock (`flock`) while it lives. A segment whose lock is free
+belongs to a process that is gone: whoever comes next adopts it. A segment starts with the offset up to which it has
+been delivered, so that nothing is sent twice.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import tempfile
+import threading
+import time
+from collections import deque
+from typing import Deque, List, NamedTuple, Optional
+
+from . import guard
+
+SEGMENT_SIZE = 1 << 20
+BATCH_SIZE = 1 << 20
+# Bytes that unsent lines may take in memory where no disk takes them.
+MEMORY_LIMIT = 8 << 20
+# The service refuses items that are older than 48 hours.
+RETENTION = 47 * 3600
+_HEADER = 16
+_SUFFIX = ".lines"
+
+
+class Segment:
+    """A file of lines that this process holds the lock of. `sent` and `size` are offsets in bytes."""
+
+    __slots__ = ("fd", "path", "sent", "size")
+
+    def __init__(self, fd: int, path: Optional[str], sent: int, size: int) -> None:
+        self.fd = fd
+        self.path = path
+        self.sent = sent
+        self.size = size
+
+    def append(self, line: bytes) -> None:
+        """Write a whole line or nothing; OSError when the disk does not take it."""
+        written = os.pwrite(self.fd, line, self.size)
+        if written != len(line):
+            os.ftruncate(self.fd, self.size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.size += written
+
+    def mark(self, sent: int) -> None:
+        """Note that everything before the offset `sent` was delivered."""
+        self.sent = sent
+        os.pwrite(self.fd, b"%015d\n" % sent, 0)
+
+    def unsent(self) -> int:
+        """Return how many lines were not delivered."""
+        return os.pread(self.fd, self.size - self.sent, self.sent).count(b"\n")
+
+    def close(self, *, delete: bool) -> None:
+        """Give up the lock; `delete` removes the file first, so that nobody adopts it in between."""
+        if self.fd < 0:
+            return
+        fd, self.fd = self.fd, -1
+        if delete and self.path is not None:
+            try:
+                os.unlink(self.path)
+            except OSError:
+                pass
+        os.close(fd)
+
+
+class Batch(NamedTuple):
+    """Lines to send, whole, each ending in a newline; `end` is the offset behind them in `segment`."""
+
+    segment: Segment
+    lines: bytes
+    end: int
+
+
+class Spool:
+    """The segments of this process for one destination; `limit` bytes bound them, the oldest are dropped first."""
+
+    def __init__(self, directory: Optional[str], limit: int) -> None:
+        self._directory = directory
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._writing: Optional[Segment] = None
+        self._waiting: Deque[Segment] = deque()
+        self.dropped = 0
+
+    def append(self, line: bytes) -> None:
+        """Add a line. A disk that does not take it is replaced by memory; memory that is full drops the oldest."""
+        with self._lock:
+            segment = self._writing
+            if segment is None or segment.size + len(line) > SEGMENT_SIZE:
+                segment = self._roll()
+            try:
+                segment.append(line)
+            except OSError as error:
+                self._leave_disk(error)
+                self._roll().append(line)
+
+    def take(self) -> Optional[Batch]:
+        """Return the oldest unsent lines, None when there are none. Only the sender calls this."""
+        while True:
+            with self._lock:
+                segment = self._waiting[0] if self._waiting else self._writing
+                is_written = segment is self._writing
+                if segment is None:
+                    return None
+                lines = os.pread(segment.fd, min(BATCH_SIZE, segment.size - segment.sent), segment.sent)
+            end = lines.rfind(b"\n") + 1
+            if end:
+                return Batch(segment, lines[:end], segment.sent + end)
+            if is_written:
+                return None
+            with self._lock:
+                # All is sent, or what remains is a line that its writer was killed in.
+                if self._waiting and self._waiting[0] is segment:
+                    self._waiting.popleft().close(delete=True)
+
+    def done(self, batch: Batch) -> None:
+        """Note that a batch needs no more sending."""
+        with self._lock:
+            if batch.segment.fd >= 0:
+                batch.segment.mark(batch.end)
+
+    def adopt(self) -> None:
+        """Take over the segments of processes that are gone."""
+        if self._directory is None:
+            return
+        adopted: List[Segment] = []
+        for name in _names(self._directory):
+            segment = _lock_segment(os.path.join(self._directory, name))
+            if segment is not None:
+                adopted.append(segment)
+        with self._lock:
+            self._waiting.extendleft(reversed(adopted))
+
+    def close(self) -> None:
+        """Give up all segments; those with unsent lines stay on disk for whoever adopts them."""
+        with self._lock:
+            for segment in self._all():
+                if segment.path is None:
+                    self.dropped += segment.unsent()
+                segment.close(delete=segment.sent >= segment.size)
+            self._waiting.clear()
+            self._writing = None
+
+    def abandon(self) -> None:
+        """Close what a forked child inherited: the lock of a segment lives as long as any descriptor of it.
+
+        Takes no lock: in the child the thread that may have held it does not exist.
+        """
+        for segment in self._all():
+            segment.close(delete=False)
+
+    def _all(self) -> List[Segment]:
+        return [*self._waiting, *([self._writing] if self._writing is not None else [])]
+
+    def _roll(self) -> Segment:
+        """Begin a new segment for writing; the full one waits for the sender."""
+        if self._writing is not None:
+            self._waiting.append(self._writing)
+        self._keep_within_limit()
+        try:
+            self._writing = _create(self._directory)
+        except OSError as error:
+            self._leave_disk(error)
+            self._writing = _create(None)
+        return self._writing
+
+    def _leave_disk(self, error: OSError) -> None:
+        # Said once for each kind of error; the disk is tried again with the next segment.
+        guard.warn(f"spool{error.errno}", f"unsent telemetry is kept in memory only: {error.strerror or error}")
+        if self._writing is not None:
+            self._waiting.append(self._writing)
+            self._writing = None
+        self._directory = None
+
+    def _keep_within_limit(self) -> None:
+        if self._directory is None:
+            total, limit = sum(segment.size for segment in self._waiting), min(self._limit, MEMORY_LIMIT)
+        else:
+            # Segments of other processes count too: the bound is that of the directory.
+            total, limit = _total_size(self._directory), self._limit
+        while self._waiting and total + SEGMENT_SIZE > limit:
+            oldest = self._waiting.popleft()
+            total -= oldest.size
+            self.dropped += oldest.unsent()
+            oldest.close(delete=True)
+
+
+def private_directory(chosen: Optional[str]) -> Optional[str]:
+    """Return a directory that only this user can read, created where needed; None when none can be had.
+
+    `chosen` is tried alone when given; else the user's state directory, then a directory of this user's under the
+    system's temporary directory. A directory of somebody else, or a link, is never used.
+    """
+    temporary = os.path.join(tempfile.gettempdir(), f"autotrace-{os.geteuid()}")
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    candidates = [chosen] if chosen else [os.path.join(state, "autotrace"), temporary]
+    for path in candidates:
+        try:
+            os.makedirs(path, mode=0o700, exist_ok=True)
+            _make_private(path)
+            return path
+        except OSError as error:
+            guard.warn("spool directory" + path, f"cannot keep telemetry in {path}: {error.strerror or error}", "info")
+    guard.warn("no spool directory", "no directory for unsent telemetry: it is kept in memory only")
+    return None
+
+
+def _make_private(path: str) -> None:
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise OSError(errno.EPERM, "it is a link or belongs to another user")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        os.chmod(path, 0o700)
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def open_spool(base: Optional[str], destination: str, limit: int) -> Spool:
+    """Return the spool of a destination (any text that is a file name) below `base`; None keeps it in memory."""
+    directory = None
+    if base is not None:
+        directory = os.path.join(base, destination)
+        try:
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+            _make_private(directory)
+        except OSError as error:
+            guard.warn("spool directory", f"unsent telemetry is kept in memory only: {error.strerror or error}")
+            directory = None
+    return Spool(directory, limit)
+
+
+def _create(directory: Optional[str]) -> Segment:
+    if directory is None:
+        # An anonymous file is memory that the same code reads and writes, and that vanishes with the process.
+        fd = os.memfd_create("autotrace") if hasattr(os, "memfd_create") else _unlinked_file()
+        path = None
+    else:
+        path = os.path.join(directory, f"{time.time_ns():020d}-{os.getpid()}{_SUFFIX}")
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    segment = Segment(fd, path, _HEADER, _HEADER)
+    segment.mark(_HEADER)
+    return segment
+
+
+def _unlinked_file() -> int:
+    fd, path = tempfile.mkstemp(prefix="autotrace-")
+    os.unlink(path)
+    return fd
+
+
+def _names(directory: str) -> List[str]:
+    """Return the names of the segments in a directory, oldest first."""
+    try:
+        return sorted(name for name in os.listdir(directory) if name.endswith(_SUFFIX))
+    except OSError:
+        return []
+
+
+def _total_size(directory: str) -> int:
+    total = 0
+    for name in _names(directory):
+        try:
+            total += os.lstat(os.path.join(directory, name)).st_size
+        except OSError:
+            pass  # delivered and removed in between
+    return total
+
+
+def _lock_segment(path: str) -> Optional[Segment]:
+    """Return the segment when its lock is free; None when it is in use, gone, not ours or too old."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        found = os.fstat(fd)
+        if found.st_nlink == 0 or not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+            raise OSError(errno.EPERM, path)
+        sent, expired = _sent_offset(fd), time.time() - found.st_mtime > RETENTION
+    except OSError:
+        os.close(fd)
+        return None
+    segment = Segment(fd, path, sent, found.st_size)
+    if expired:
+        segment.close(delete=True)
+        return None
+    return segment
+
+
+def _sent_offset(fd: int) -> int:
+    header = os.pread(fd, _HEADER, 0)
+    digits, newline = header[:-1], header[-1:]
+    return max(int(digits), _HEADER) if newline == b"\n" and digits.isdigit() else _HEADER
+
+

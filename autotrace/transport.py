@@ -1,0 +1,176 @@
+"""Posts batches to an Application Insights ingestion endpoint and reads its answers."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+import zlib
+from typing import Any, List, Optional, Tuple
+from urllib.parse import urlsplit
+
+from . import __version__, guard
+from .sender import Answer
+
+_PATH = "/v2.1/track"
+# Hosts of the service end in one of these; a redirect elsewhere is not followed.
+_SERVICE_SUFFIXES = (
+    ".visualstudio.com",
+    ".applicationinsights.azure.com",
+    ".applicationinsights.azure.us",
+    ".applicationinsights.azure.cn",
+    ".monitor.azure.com",
+    ".monitor.azure.us",
+    ".monitor.azure.cn",
+)
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_TRANSIENT = frozenset((401, 403, 408, 429, 500, 502, 503, 504))
+_REDIRECTS = frozenset((307, 308))
+_MOST_REDIRECTS = 10
+# Seconds after which an unused connection is not trusted any more: many servers close theirs silently.
+_IDLE_LIMIT = 20.0
+
+
+class Transport:
+    """A kept-alive connection to one endpoint, used by one thread at a time."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
+        self._connection: Optional[http.client.HTTPConnection] = None
+        self._used = 0.0
+
+    def post(self, lines: bytes, seconds: float) -> Answer:
+        """Post wire lines within about `seconds`; never raises for what an endpoint or network does."""
+        body = b"[" + lines.rstrip(b"\n").replace(b"\n", b",") + b"]"
+        packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+        packed = packer.compress(body) + packer.flush()
+        for _ in range(_MOST_REDIRECTS):
+            try:
+                status, headers, answer = self._exchange(packed, seconds)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self._close()
+                why = str(error) or type(error).__name__
+                guard.warn("endpoint", f"cannot reach {self._endpoint}: {why}; telemetry waits in the spool", "info")
+                return Answer(False)
+            if status not in _REDIRECTS:
+                return self._read(status, headers, answer, lines)
+            if not self._redirect(headers.get("Location", "")):
+                break
+        return Answer(False)
+
+    def _exchange(self, body: bytes, seconds: float) -> Tuple[int, Any, bytes]:
+        if self._connection is not None and time.monotonic() - self._used > _IDLE_LIMIT:
+            self._close()
+        connection = self._connection or self._connect(seconds)
+        connection.timeout = seconds
+        if connection.sock is not None:
+            connection.sock.settimeout(seconds)
+        connection.request("POST", self._path, body, _HEADERS)
+        response = connection.getresponse()
+        answer = response.read(1 << 20)
+        if response.will_close or not response.isclosed():
+            self._close()
+        self._used = time.monotonic()
+        return response.status, response.headers, answer
+
+    def _connect(self, seconds: float) -> http.client.HTTPConnection:
+        parts = urlsplit(self._endpoint)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._path = parts.path.rstrip("/") + _PATH
+        self._connection = kind(parts.hostname or "", parts.port, timeout=seconds)
+        return self._connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _redirect(self, location: str) -> bool:
+        """Follow a redirect to a host of the service over https, or on loopback; remember it."""
+        parts = urlsplit(location)
+        host = parts.hostname or ""
+        trusted = host in _LOOPBACK or (parts.scheme == "https" and host.endswith(_SERVICE_SUFFIXES))
+        if not trusted or parts.scheme not in ("http", "https"):
+            guard.warn("redirect", f"the endpoint redirects to {host!r}, which is no host of the service: not followed")
+            return False
+        self._close()
+        path = parts.path[: -len(_PATH)] if parts.path.endswith(_PATH) else ""
+        self._endpoint = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
+        return True
+
+    def _read(self, status: int, headers: Any, answer: bytes, lines: bytes) -> Answer:
+        """Turn an answer of the service into what becomes of the batch."""
+        if status == 200:
+            return Answer(True)
+        if status == 206:
+            return self._read_partial(answer, lines, _retry_after(headers))
+        if status in _TRANSIENT:
+            guard.warn(f"status{status}", f"the endpoint answers {status}; telemetry waits in the spool", "info")
+            return Answer(False, retry_after=_retry_after(headers))
+        each = lines.splitlines(keepends=True)
+        if status == 413 and len(each) > 1:
+            half = len(each) // 2
+            first = self.post(b"".join(each[:half]), 10.0)
+            second = self.post(b"".join(each[half:]), 10.0)
+            again = [*first.again, *second.again]
+            for answered, part in ((first, each[:half]), (second, each[half:])):
+                if not answered.delivered:
+                    again.extend(part)
+            return Answer(True, tuple(again), first.retry_after or second.retry_after)
+        text = _reasons(answer) or "no reason given"
+        guard.warn(f"refused{status}", f"the endpoint refuses telemetry ({status}: {text}); {len(each)} items dropped")
+        return Answer(True)
+
+    def _read_partial(self, answer: bytes, lines: bytes, retry_after: Optional[float]) -> Answer:
+        each = lines.splitlines(keepends=True)
+        again: List[bytes] = []
+        for error in _errors(answer):
+            index, code = error.get("index"), error.get("statusCode")
+            if not isinstance(index, int) or not 0 <= index < len(each):
+                continue
+            if code in _TRANSIENT:
+                again.append(each[index])
+            elif "sampled out" not in str(error.get("message", "")).lower():
+                # The item itself is never shown: it may hold what the log must not.
+                guard.warn(f"item{code}", f"the endpoint refuses an item ({code}: {_short(error.get('message'))})")
+        return Answer(True, tuple(again), retry_after)
+
+
+_HEADERS = {
+    "Content-Type": "application/json",
+    "Content-Encoding": "gzip",
+    "Accept": "application/json",
+    # The service reads the browser of an item without one from here: say nothing that looks like a browser.
+    "User-Agent": f"autotrace/{__version__}",
+}
+
+
+def _errors(answer: bytes) -> List[Any]:
+    try:
+        errors = json.loads(answer).get("errors", [])
+    except (ValueError, AttributeError, RecursionError):
+        return []
+    return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+
+
+def _reasons(answer: bytes) -> str:
+    return "; ".join(sorted({_short(error.get("message")) for error in _errors(answer)})[:3])
+
+
+def _short(message: Any) -> str:
+    return "".join(character for character in str(message)[:200] if character.isprintable())
+
+
+def _retry_after(headers: Any) -> Optional[float]:
+    """Return the seconds that a Retry-After header asks for, as seconds or as a date; None without one."""
+    value = headers.get("Retry-After")
+    if not value:
+        return None
+    if value.strip().isdigit():
+        return float(min(int(value.strip()[:9]), 86_400))
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return max(0.0, min(parsedate_to_datetime(value).timestamp() - time.time(), 86_400.0))
+    except (TypeError, ValueError, OverflowError):
+        return None

@@ -1,0 +1,175 @@
+"""The WSGI protocol (PEP 3333): a request from the application's call to the last byte of its body."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any, Callable, Iterator, Mapping, Optional
+
+from . import guard
+from .recorder import CURRENT, Passing, Recorder, Recording, enter, leave
+
+FindRecorder = Callable[[Any], Optional[Recorder]]
+
+
+def traced(original: Any, find_recorder: FindRecorder) -> Any:
+    """Return the WSGI method `original` with its requests recorded; `find_recorder` takes the method's object.
+
+    A plain function, not a proxy object: it is what every request calls first, and costs a third of one.
+    """
+
+    @wraps(original)
+    def call(self: Any, environ: Any, start_response: Any) -> Any:
+        current = CURRENT.get()
+        if current is not None and current.open:
+            if current.environ is environ:
+                # A mounted application, or the same one's inner method.
+                return original(self, environ, start_response)
+            return _call_inside(original, self, environ, start_response)
+        try:
+            recorder = find_recorder(self)
+            recording = None if recorder is None else recorder.start(environ)
+        except Exception as error:
+            guard.failed("starting a request", error)
+            recording = None
+        if recording is None:
+            return original(self, environ, start_response)
+        if not recording.sampled:
+            return _call_unrecorded(recording, original, self, environ, start_response)
+
+        def start(status: str, *rest: Any) -> Any:
+            recording.status = status
+            return start_response(status, *rest)
+
+        saved = enter(recording)
+        try:
+            body = original(self, environ, start)
+        except BaseException:
+            leave(saved)
+            recording.fail()
+            recording.finish()
+            raise
+        leave(saved)
+        # In memory already: nothing of the application runs after this, and the body keeps its identity.
+        if recording.buffered or type(body) in (list, tuple):
+            recording.finish()
+            return body
+        return _watch(body, recording, environ)
+
+    return call
+
+
+def _call_inside(original: Any, *args: Any) -> Any:
+    """Pass a request on that the application sends to itself in this process, as test clients do."""
+    outer = CURRENT.get()
+    CURRENT.set(Passing())
+    try:
+        return original(*args)
+    finally:
+        CURRENT.set(outer)
+
+
+def _call_unrecorded(recording: Any, original: Any, *args: Any) -> Any:
+    if type(recording) is Passing:
+        CURRENT.set(recording)
+        try:
+            return original(*args)
+        finally:
+            CURRENT.set(None)
+            recording.open = False
+    saved = enter(recording)
+    try:
+        return original(*args)
+    finally:
+        leave(saved)
+        recording.open = False
+
+
+def _watch(body: Any, recording: Recording, environ: Mapping[str, Any]) -> Any:
+    try:
+        wrapper = environ.get("wsgi.file_wrapper")
+        if isinstance(wrapper, type) and isinstance(body, wrapper):
+            return _watch_file(body, recording)
+        return SizedBody(body, recording) if hasattr(body, "__len__") else Body(body, recording)
+    except Exception as error:
+        guard.failed("watching a response", error)
+        recording.finish()
+        return body
+
+
+def _watch_file(body: Any, recording: Recording) -> Any:
+    """End the request when the server closes the file; the body itself stays what the server's sendfile looks for."""
+    close = getattr(body, "close", None)
+
+    def close_and_finish() -> None:
+        try:
+            if close is not None:
+                close()
+        finally:
+            recording.finish()
+
+    try:
+        body.close = close_and_finish
+    except AttributeError:
+        # A wrapper that takes no attribute, such as uWSGI's: the server sends the file after its own fashion.
+        recording.finish()
+    return body
+
+
+class Body:
+    """A response body whose request ends with it. Whatever else is asked of it, the body itself answers."""
+
+    def __init__(self, body: Any, recording: Recording) -> None:
+        self._autotrace_body = body
+        self._autotrace_recording = recording
+        self._autotrace_next: Optional[Callable[[], Any]] = None
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        recording = self._autotrace_recording
+        saved = enter(recording)
+        try:
+            if self._autotrace_next is None:
+                self._autotrace_next = iter(self._autotrace_body).__next__
+            chunk = self._autotrace_next()
+        except StopIteration:
+            recording.finish()
+            raise
+        except BaseException:
+            recording.fail()
+            recording.finish()
+            raise
+        finally:
+            leave(saved)
+        if chunk:
+            recording.sent = True
+        return chunk
+
+    def close(self) -> None:
+        """Close the body as the server asked to, then end the request."""
+        recording = self._autotrace_recording
+        close = getattr(self._autotrace_body, "close", None)
+        try:
+            if close is not None:
+                saved = enter(recording)
+                try:
+                    close()
+                finally:
+                    leave(saved)
+        finally:
+            recording.finish()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._autotrace_body, name)
+
+    def __del__(self) -> None:
+        # A server that forgets close(): the request still ends.
+        self._autotrace_recording.finish()
+
+
+class SizedBody(Body):
+    """A body that knows its number of chunks: servers derive a Content-Length from a single one."""
+
+    def __len__(self) -> int:
+        return len(self._autotrace_body)
