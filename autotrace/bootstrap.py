@@ -46,10 +46,12 @@ def register() -> None:
 
 def notify(module: ModuleType) -> None:
     """Run the hooks waiting for `module`, which has just been imported; never raises."""
+    registration: Any = sys.modules.get("autotrace.registration")
+    if registration is None:
+        # It failed, and that is said already.
+        return
     try:
-        from autotrace.registration import notify_module_loaded
-
-        notify_module_loaded(module)
+        registration.notify_module_loaded(module)
     except Exception as error:
         report(f"patching {module.__name__}", error)
 

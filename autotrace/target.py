@@ -57,7 +57,8 @@ def interpreter(
     if SHIM.search(head):
         return Interpreter(None, ())
     if not head.startswith(b"#!"):
-        return None
+        # Python source without a first line does not start at all, which the launcher says.
+        return Interpreter(None, ()) if path.endswith(".py") else None
     text = os.fsdecode(head)
     polyglot = POLYGLOT.match(text)
     if polyglot:
@@ -78,7 +79,7 @@ def is_uwsgi(path: str) -> bool:
 
 
 def of_words(words: Sequence[str], environ: Mapping[str, str]) -> Interpreter | None:
-    """Return the Python that a script's interpreter line, given in words, starts."""
+    """Return the Python that a script's interpreter line, given in words, starts; OSError for none."""
     words = through_env(list(words), environ)
     if not words:
         return None
@@ -86,6 +87,7 @@ def of_words(words: Sequence[str], environ: Mapping[str, str]) -> Interpreter | 
     if "$" in words[0]:
         python = any(is_python(word.strip("'\"")) for word in words)
         return Interpreter(None, [word for word in words if word.startswith("-")]) if python else None
+    os.stat(words[0])
     if not is_python(words[0]):
         return None
     return Interpreter(words[0], words[1:])
@@ -189,5 +191,6 @@ def isolated_archive(path: str, name: str, head: bytes) -> list[str]:
             return []
     return [
         f"{name} is a PEX file, which shuts the environment out, so nothing is traced in it; build it with "
-        "autotrace-appinsights in it, --venv and --non-hermetic-venv-scripts"
+        f"autotrace-appinsights in it, unpack it with: pex-tools {name} venv --non-hermetic-scripts DIR, "
+        "and use DIR/bin/autotrace"
     ]

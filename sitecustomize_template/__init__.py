@@ -1,0 +1,1 @@
+"""The directory that `autotrace run` puts first on PYTHONPATH."""
