@@ -45,9 +45,14 @@ class Journal:
         self.spool = spool
         self._post = post
         self._wake = threading.Event()
+        # The first line of a process starts the thread; it then tells when it waits for more.
+        spool.waiting, spool.wake = True, self._start
         self._stopping = threading.Event()
+        # Set to skip the wait that gathers a batch; drains are numbered so that `drain` can wait for its own.
+        self._hurry = threading.Event()
+        self._drained = threading.Condition()
+        self._wanted = self._done = 0
         self._starting = threading.Lock()
-        self._idle = False
         self._thread: Optional[threading.Thread] = None
         self._failures = 0
         self._next_post = 0.0
@@ -55,14 +60,18 @@ class Journal:
         self._deadline: Optional[float] = None
         self._said_minute = -1
 
-    def append(self, line: bytes) -> None:
-        """Add a finished item's line; the first one of a process starts the thread."""
-        self.spool.append(line)
-        if self._idle:
-            self._idle = False
+    def drain(self, seconds: float) -> None:
+        """Send what can be sent now, and wait for it at most `seconds`."""
+        if self.pid != os.getpid() or self._thread is None:
+            return
+        self._deadline = time.monotonic() + seconds
+        with self._drained:
+            self._wanted += 1
+            number = self._wanted
+            self._hurry.set()
             self._wake.set()
-        elif self._thread is None:
-            self._start()
+            self._drained.wait_for(lambda: self._done >= number, seconds)
+        self._deadline = None
 
     def flush(self, seconds: float) -> None:
         """Send what can be sent within `seconds`, then give up the segments; what is left stays in the spool."""
@@ -70,6 +79,7 @@ class Journal:
             return
         self._deadline = time.monotonic() + seconds
         self._stopping.set()
+        self._hurry.set()
         self._wake.set()
         if self._thread is not None:
             self._thread.join(seconds)
@@ -78,21 +88,28 @@ class Journal:
             self._say_dropped()
 
     def _start(self) -> None:
+        self.spool.wake = self._wake.set
         with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="autotrace-sender", daemon=True)
                 self._thread.start()
+        self._wake.set()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._idle = True
-            # Looked at again after announcing idleness: an append in between has set no flag.
+            self.spool.waiting = True
+            # Looked at again after announcing it: a line that came in between has woken nobody.
             if self.spool.take() is None:
                 self._wake.wait(self._until_adoption())
-            self._idle = False
+            self.spool.waiting = False
             self._wake.clear()
-            self._stopping.wait(max(INTERVAL, self._next_post - time.monotonic()))
+            self._hurry.wait(max(INTERVAL, self._next_post - time.monotonic()))
+            self._hurry.clear()
+            number = self._wanted
             self._guarded_drain()
+            with self._drained:
+                self._done = number
+                self._drained.notify_all()
         self._guarded_drain()
 
     def _until_adoption(self) -> Optional[float]:
@@ -167,6 +184,13 @@ def journal(destination: str, make: Callable[[], Journal]) -> Journal:
         if found is made:
             atexit.register(made.flush, EXIT_DEADLINE)
     return found
+
+
+def drain_all() -> None:
+    """Send what this process has to send, within the time that its end may take."""
+    for (pid, _), each in list(_journals.items()):
+        if pid == os.getpid():
+            each.drain(EXIT_DEADLINE)
 
 
 def abandon_inherited() -> None:
