@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from . import guard, opencensus, settings, values
 from .blacklist import compile_entries
-from .exporters import open_exporter
+from .exporters import default_exporter, open_exporter
 from .expressions import Expression
-from .propagation import EXTRACTS, Extract, from_opencensus, tracecontext
+from .propagation import EXTRACTS, Extract, FromOpenCensus, tracecontext
 from .recorder import Recorder
 from .settings import Settings
 
@@ -60,10 +60,13 @@ def build_recorder(application: str, in_code: Any, middleware: Optional[str]) ->
 
 def _trace_settings(in_code: Any) -> Mapping[str, Any]:
     """Return the TRACE part of an OPENCENSUS setting; versions before 0.4 had its keys at the top."""
-    if not isinstance(in_code, Mapping):
+    trace = in_code.get("TRACE", in_code) if isinstance(in_code, Mapping) else in_code
+    if trace is None:
         return {}
-    trace = in_code.get("TRACE", in_code)
-    return trace if isinstance(trace, Mapping) else {}
+    if not isinstance(trace, Mapping):
+        guard.warn("in code", "OPENCENSUS in the application's settings is ignored: it is no dictionary")
+        return {}
+    return trace
 
 
 def _choose(environment: Settings, trace: Mapping[str, Any]) -> Dict[str, Any]:
@@ -83,22 +86,35 @@ def _choose(environment: Settings, trace: Mapping[str, Any]) -> Dict[str, Any]:
 def _parse(field: str, value: Any) -> Any:
     """Return an in-code value as Settings has it; an object stays what it is. Raises for what makes no sense."""
     if field == "blacklist_paths":
-        entries = values.entries(value) if isinstance(value, str) else tuple(str(entry) for entry in value)
-        compile_entries(entries)
-        return entries
+        return _entries(values.entries(value) if isinstance(value, str) else tuple(map(str, value)))
+    if isinstance(value, (int, float)):
+        # A rate, which the parser checks.
+        value = str(float(value))
     if not isinstance(value, str):
         return value() if isinstance(value, type) else value
     option = next(option for option in settings.OPTIONS if option.field == field)
     return option.parse(value)
 
 
+def _entries(entries: Tuple[str, ...]) -> Tuple[str, ...]:
+    """Return the blacklist entries that can be used; ValueError for a single one that cannot."""
+    usable = []
+    for entry in entries:
+        try:
+            compile_entries([entry])
+            usable.append(entry)
+        except ValueError as error:
+            if len(entries) == 1:
+                raise
+            guard.warn(f"in code {entry}", f"an entry of OPENCENSUS BLACKLIST_PATHS is ignored: {error}")
+    return tuple(usable)
+
+
 def _open(chosen: Any, application: str) -> Any:
     try:
         return open_exporter(chosen, process_settings(), application)
     except Exception as error:
-        fallback = process_settings().exporter
-        usable = isinstance(fallback, str) and fallback != chosen
-        name = fallback if usable else "console"
+        name = default_exporter(process_settings())
         guard.warn("exporter", f"the exporter {chosen} cannot be used, {name} is: {error}")
         return open_exporter(name, process_settings(), application)
 
@@ -118,7 +134,7 @@ def _propagation(chosen: Any) -> Extract:
     if isinstance(chosen, str):
         return EXTRACTS[chosen]
     try:
-        return from_opencensus(chosen.load() if isinstance(chosen, Expression) else chosen)
+        return FromOpenCensus(chosen.load() if isinstance(chosen, Expression) else chosen)
     except Exception as error:
         guard.warn("propagator", f"the propagator {chosen} cannot be used, tracecontext is: {error}")
         return tracecontext

@@ -7,11 +7,12 @@ from functools import wraps
 from typing import Any, Callable, Dict, Optional
 
 from . import guard
-from .recorder import CURRENT, Passing, Recorder, Recording, enter, leave
+from .current import CURRENT
+from .recorder import Recorder, Recording, enter, leave
 
 FindRecorder = Callable[[Any], Optional[Recorder]]
 
-# The headers that are read of a request, as WSGI names them; the first of several counts.
+# The headers that are read of a request, as WSGI names them; several of a name are joined by commas.
 _HEADERS = {
     name.encode(): "HTTP_" + name.upper().replace("-", "_")
     for name in (
@@ -37,13 +38,6 @@ def traced(original: Any, find_recorder: FindRecorder) -> Any:
                 guard.failed("starting a request", error)
         if recording is None:
             return await original(self, scope, receive, send)
-        if type(recording) is Passing:
-            CURRENT.set(recording)
-            try:
-                return await original(self, scope, receive, send)
-            finally:
-                CURRENT.set(None)
-                recording.open = False
         saved = enter(recording)
         try:
             if recording.sampled:
@@ -102,8 +96,9 @@ def environ_of(scope: Any) -> Dict[str, Any]:
     }
     for name, value in scope["headers"]:
         variable = _HEADERS.get(name)
-        if variable is not None and variable not in environ:
-            environ[variable] = value.decode("latin-1")
+        if variable is not None:
+            text = value.decode("latin-1")
+            environ[variable] = f"{environ[variable]},{text}" if variable in environ else text
     return environ
 
 

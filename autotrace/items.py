@@ -27,6 +27,8 @@ ITEM_LIMIT = 65_536
 # Methods whose name may appear in an operation name; anything else a client invents is counted as one.
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
 _CACHE_SIZE = 1000
+# What strangers send may be long: it is not kept in memory.
+_LONGEST_CACHED = 512
 
 
 class Identity(NamedTuple):
@@ -67,20 +69,23 @@ class Lines:
         self._properties = _dump({"process.pid": self._pid})[1:-1]
         self._names: Dict[Tuple[str, str, Optional[str]], str] = {}
         self._agents: Dict[str, str] = {}
+        self._codes: Dict[str, str] = {}
 
     def request(self, recording: Recording) -> bytes:
         """Return the wire line of a finished request."""
         environ = recording.environ
-        script = recording.path[0]
+        mount = recording.mount
         method = environ.get("REQUEST_METHOD", "")
         route = None if recording.route is None else recording.route()
-        name = self._names.get((method, script, route)) or self._name(method, script, route)
+        name = self._names.get((method, mount, route)) or self._name(method, mount, route)
         agent = environ.get("HTTP_USER_AGENT", "")
         agent_tag = self._agents.get(agent)
         if agent_tag is None:
             agent_tag = self._agent(agent)
+        client_tag, url = self._urls.read(environ, recording.path)
         # An application that returns without a status makes its server answer 500.
-        status = (recording.status or "500")[:3]
+        status_line = recording.status or "500"
+        status = self._codes.get(status_line) or self._code(status_line)
         success = "false" if recording.failed or status in self._failed else "true"
         ticks = recording.duration // 100
         # Most requests take less than a minute.
@@ -91,30 +96,35 @@ class Lines:
         line = (
             f'{{"ver":1,"name":"Microsoft.ApplicationInsights.Request","time":"{timestamp(recording.started)}",'
             f'{rate}"iKey":{self._key},"tags":{{"ai.operation.id":"{recording.trace_id}",{parent}'
-            f'"ai.operation.name":{name},{self._urls.client(environ)}{agent_tag}{self._tags}}},'
+            f'"ai.operation.name":{name},{client_tag}{agent_tag}{self._tags}}},'
             f'"data":{{"baseType":"RequestData","baseData":{{"ver":2,"id":"{recording.span_id}","name":{name},'
             f'"duration":"{took or duration(recording.duration)}","responseCode":"{status}","success":{success},'
-            f'"url":"{self._urls.url(environ, recording.path)}",'
-            f'"properties":{{{self._properties}{more}}}}}}}}}\n'
+            f'"url":"{url}","properties":{{{self._properties}{more}}}}}}}}}\n'
         )
         encoded = line.encode("utf-8", "replace")
         if len(encoded) <= ITEM_LIMIT:
             return encoded
-        # Only what the application added can be that large: it goes, the request stays.
-        return line.replace(more, "").encode("utf-8", "replace")
+        # Only what the application added can be that large: the longest goes first, the request stays.
+        texts = _texts(recording.attributes or {})
+        room = ITEM_LIMIT - len(encoded) + len(more.encode("utf-8", "replace"))
+        while texts and len(_more(texts).encode("utf-8", "replace")) > room:
+            del texts[_longest(texts)]
+        return line.replace(more, _more(texts)).encode("utf-8", "replace")
 
     def span(self, recording: Recording, data: Any) -> bytes:
         """Return the wire line of a finished OpenCensus span made inside a request: a dependency item."""
         attributes = data.attributes or {}
-        properties = {"process.pid": self._pid, **_texts(attributes)}
+        properties = {**_texts(attributes), "process.pid": self._pid}
+        started, elapsed = _span_times(recording, data)
         if data.links:
             links = [{"operation_Id": link.trace_id, "id": link.span_id} for link in data.links]
-            properties["_MS.links"] = _dump(links)[:VALUE_LIMIT]
+            # So many are within the limit of a value.
+            properties["_MS.links"] = _dump(links[:100])
         base = {
             "ver": 2,
             "id": data.span_id,
-            "name": clean(str(data.name), NAME_LIMIT) or "span",
-            "duration": duration(_elapsed(data.start_time, data.end_time)),
+            "name": clean(_text(data.name), NAME_LIMIT) or "span",
+            "duration": duration(elapsed),
             "resultCode": str(data.status.code if data.status is not None else 0),
             "success": data.status is None or data.status.code == 0,
             "type": "InProc",
@@ -126,7 +136,7 @@ class Lines:
         item: Dict[str, Any] = {
             "ver": 1,
             "name": "Microsoft.ApplicationInsights.RemoteDependency",
-            "time": data.start_time,
+            "time": started,
             "iKey": json.loads(self._key),
             "tags": {**tags, **json.loads("{" + self._tags + "}")},
             "data": {"baseType": "RemoteDependencyData", "baseData": base},
@@ -137,17 +147,22 @@ class Lines:
             line = (_dump(item) + "\n").encode("utf-8", "replace")
             if len(line) <= ITEM_LIMIT:
                 return line
-            # Drop the longest property until the item fits.
-            del properties[max(properties, key=lambda key: len(properties[key]))]
+            del properties[_longest(properties)]
 
-    def _name(self, method: str, script: str, route: Optional[str]) -> str:
+    def _name(self, method: str, mount: str, route: Optional[str]) -> str:
         """Return the operation name as JSON: the method and the route template, never a path that a client made up."""
         spoken = method if method in _METHODS else "HTTP"
-        full = "(unmatched)" if route is None else urls.text(script).rstrip("/") + route
+        full = "(unmatched)" if route is None else urls.text(mount).rstrip("/") + route
         name = encode_basestring(clean(f"{spoken} {full}", NAME_LIMIT))
         if method in _METHODS:
-            _remember(self._names, (method, script, route), name)
+            _remember(self._names, (method, mount, route), name)
         return name
+
+    def _code(self, line: str) -> str:
+        """Return the code of a status line, as JSON without quotes; applications may invent such as `0 UNKNOWN`."""
+        code = encode_basestring(clean(line.strip().partition(" ")[0], 20))[1:-1] or "500"
+        _remember(self._codes, line, code)
+        return code
 
     def _agent(self, agent: str) -> str:
         """Return the tag that the User-Agent header says, with a comma; empty for none."""
@@ -156,9 +171,7 @@ class Lines:
         return tag
 
     def _attributes(self, attributes: Mapping[Any, Any]) -> str:
-        texts = _texts(attributes)
-        texts.pop("process.pid", None)
-        return "," + _dump(texts)[1:-1] if texts else ""
+        return _more(_texts(attributes))
 
 
 def clean(value: str, limit: int) -> str:
@@ -194,6 +207,8 @@ def duration(nanoseconds: int) -> str:
 
 
 def _remember(cache: Dict[Any, str], key: Any, value: str) -> None:
+    if len(value) > _LONGEST_CACHED:
+        return
     # Emptied, not evicted one by one: the keys that matter are back after one request each.
     if len(cache) >= _CACHE_SIZE:
         cache.clear()
@@ -208,23 +223,43 @@ def _texts(attributes: Mapping[Any, Any]) -> Dict[str, str]:
     """Return attributes as the schema's properties: strings only, within the limits of keys and values."""
     texts = {}
     for key, value in list(attributes.items()):
-        if value is None or value == "" or key == "":
-            continue
-        try:
-            text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-        except Exception as error:  # a value that cannot be written costs itself, not the item
-            text = f"<{type(value).__name__}: {type(error).__name__}>"
-        texts[clean(str(key), KEY_LIMIT)] = clean(text, VALUE_LIMIT)
-    return texts
+        name = clean(_text(key), KEY_LIMIT)
+        if name and value is not None:
+            texts[name] = clean(_text(value), VALUE_LIMIT)
+    return {name: text for name, text in texts.items() if text}
 
 
-def _elapsed(start: Optional[str], end: Optional[str]) -> int:
-    """Return the nanoseconds between two OpenCensus times; 0 where one is missing or the clock stepped back."""
+def _text(value: Any) -> str:
+    """Return any value as text; one that cannot be written costs itself, not the item."""
     try:
-        first, last = (_parse(moment) for moment in (start or "", end or ""))
-    except ValueError:
-        return 0
-    return max(int((last - first).total_seconds() * 1e6) * 1000, 0)
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    except Exception as error:
+        return f"<{type(value).__name__}: {type(error).__name__}>"
+
+
+def _more(texts: Mapping[str, str]) -> str:
+    """Return properties as JSON behind a comma; those of our own are not for the application to replace."""
+    own = {name: text for name, text in texts.items() if name != "process.pid"}
+    return "," + _dump(own)[1:-1] if own else ""
+
+
+def _longest(texts: Mapping[str, str]) -> str:
+    return max(texts, key=lambda name: len(texts[name]))
+
+
+def _span_times(recording: Recording, data: Any) -> Tuple[str, int]:
+    """Return the start of a span as the schema wants it and its nanoseconds.
+
+    A span that was never started begins with its request; 0 where a time is missing or the clock stepped back.
+    """
+    try:
+        first = _parse(data.start_time)
+    except (TypeError, ValueError):
+        return timestamp(recording.started), 0
+    try:
+        return str(data.start_time), max(int((_parse(data.end_time) - first).total_seconds() * 1e6) * 1000, 0)
+    except (TypeError, ValueError):
+        return str(data.start_time), 0
 
 
 def _parse(moment: str) -> datetime:
@@ -233,18 +268,18 @@ def _parse(moment: str) -> datetime:
 
 def _client(attributes: Mapping[Any, Any], base: Mapping[str, Any]) -> Dict[str, Any]:
     """Return what a client span's attributes say of the call it made (the attribute names are OpenCensus's)."""
-    said: Dict[str, Any] = {"type": clean(str(attributes.get("component") or "Other"), NAME_LIMIT)}
+    said: Dict[str, Any] = {"type": clean(_text(attributes.get("component") or "Other"), NAME_LIMIT)}
     url = attributes.get("http.url")
     if url:
-        redacted = urls.redact(str(url))
+        redacted = urls.redact(_text(url))
         said.update(data=clean(redacted, DATA_LIMIT), target=clean(urls.host_of(redacted), NAME_LIMIT))
         method = attributes.get("http.method")
         if method:
-            said["name"] = clean(f"{method} {urls.path_of(redacted)}", NAME_LIMIT)
+            said["name"] = clean(f"{_text(method)} {urls.path_of(redacted)}", NAME_LIMIT)
     code = attributes.get("http.status_code")
     if code is not None:
-        said["resultCode"] = clean(str(code), NAME_LIMIT)
-        said["success"] = str(code) < "400"
+        said["resultCode"] = clean(_text(code), NAME_LIMIT)
+        said["success"] = _text(code) < "400"
     return {**base, **said}
 
 

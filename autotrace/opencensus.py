@@ -2,28 +2,68 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
+from opencensus.common.runtime_context import RuntimeContext
 from opencensus.trace import execution_context, samplers, span, span_context, status, trace_options, tracer
-from opencensus.trace.propagation import trace_context_http_header_format
+from opencensus.trace.propagation.tracestate_string_format import TracestateStringFormatter
 from opencensus.trace.tracers import context_tracer, noop_tracer
+
+from . import guard
+from .current import CURRENT
+from .propagation import propagator_of
 
 if TYPE_CHECKING:
     from .propagation import Remote
     from .recorder import Recording
 
-# The slots' own context variables: a third of the cost of RuntimeContext's attribute access, and the library is final.
-TRACER = execution_context._tracer_slot.contextvar
-SPAN = execution_context._current_span_slot.contextvar
-ATTRS = execution_context._attrs_slot.contextvar
 NO_TRACER = execution_context._tracer_slot.default()
+# What a slot of OpenCensus's context holds while nothing but the request itself decides what is in it.
+DEFER: Any = object()
+
+
+class _RequestSlot:
+    """A slot of OpenCensus's execution context that is the current request's, unless the application set it.
+
+    Nothing is made or set for a request that never looks: setting the stock slots and restoring them cost more than
+    everything else that happens before a view is called. OpenCensus is final, so its slots can be relied on.
+    """
+
+    def __init__(self, name: str, stock: Any, of_request: Callable[[Any], Any]) -> None:
+        self.name = name
+        self.default = stock.default
+        self.contextvar: ContextVar[Any] = ContextVar(name, default=DEFER)
+        self._of_request = of_request
+
+    def get(self) -> Any:
+        value = self.contextvar.get()
+        if value is DEFER:
+            recording = CURRENT.get()
+            value = self.default() if recording is None else self._of_request(recording)
+        return value
+
+    def set(self, value: Any) -> None:
+        self.contextvar.set(value)
+
+    def clear(self) -> None:
+        self.contextvar.set(self.default())
+
+
+def _replace_slot(module_name: str, of_request: Callable[[Any], Any]) -> ContextVar[Any]:
+    stock = getattr(execution_context, module_name)
+    slot = _RequestSlot(stock.name, stock, of_request)
+    setattr(execution_context, module_name, slot)
+    type(RuntimeContext)._slots[stock.name] = slot
+    return slot.contextvar
 
 
 class RequestTracer(tracer.Tracer):  # type: ignore[misc]
     """The tracer of one request. It becomes a full OpenCensus tracer only when something reads one of its parts."""
 
     def __init__(self, recording: Recording) -> None:
+        # What the stock tracer does here is left out: sampling, and making itself the current one.
         self._recording = recording
 
     def __getattr__(self, name: str) -> Any:
@@ -44,8 +84,17 @@ def _span_context(self: Any) -> Any:
         trace_id=recording.trace_id,
         span_id=recording.span_id,
         trace_options=trace_options.TraceOptions(flag),
+        tracestate=None if recording.remote is None else _tracestate(recording.remote.tracestate),
         from_header=recording.remote is not None,
     )
+
+
+def _tracestate(header: Optional[str]) -> Any:
+    """Return what other vendors add to the trace, to be passed on; None where it is missing or malformed."""
+    try:
+        return TracestateStringFormatter().from_string(header) if header else None
+    except ValueError:
+        return None
 
 
 def _inner_tracer(self: Any) -> Any:
@@ -58,7 +107,7 @@ _TRACER_PARTS = {
     "span_context": _span_context,
     "sampler": lambda self: samplers.AlwaysOnSampler() if self._recording.sampled else samplers.AlwaysOffSampler(),
     "exporter": lambda self: ChildExporter(self._recording),
-    "propagator": lambda self: trace_context_http_header_format.TraceContextPropagator(),
+    "propagator": lambda self: propagator_of(self._recording.recorder.extract),
     "tracer": _inner_tracer,
 }
 
@@ -67,6 +116,7 @@ class RequestSpan(span.Span):  # type: ignore[misc]
     """The request as OpenCensus's current span; what the application adds to it goes into the request item."""
 
     def __init__(self, recording: Recording) -> None:
+        # What the stock span makes here, a dozen containers, is built when it is read.
         self._recording = recording
         self.span_id = recording.span_id
 
@@ -99,7 +149,7 @@ _SPAN_PARTS = {
     "stack_trace": lambda self: None,
     "same_process_as_parent_span": lambda self: None,
     "_child_spans": lambda self: [],
-    "context_tracer": lambda self: self._recording.tracer.tracer,
+    "context_tracer": lambda self: tracer_of(self._recording).tracer,
     "span_kind": lambda self: span.SpanKind.SERVER,
 }
 
@@ -111,7 +161,30 @@ class ChildExporter:
         self._recording = recording
 
     def export(self, span_datas: List[Any]) -> None:
-        self._recording.recorder.exporter.spans(self._recording, span_datas)
+        """Export spans; never raises, as the application's own code is what ends them."""
+        try:
+            self._recording.recorder.exporter.spans(self._recording, span_datas)
+        except Exception as error:
+            guard.failed("exporting a span", error)
+
+
+def tracer_of(recording: Any) -> Any:
+    """Return the OpenCensus tracer of a request, made on first use."""
+    if recording.tracer is None:
+        recording.tracer = RequestTracer(recording)
+    return recording.tracer
+
+
+def span_of(recording: Any) -> Any:
+    """Return the OpenCensus span of a request that is kept, made on first use; None for another."""
+    if recording.span is None and recording.sampled:
+        recording.span = RequestSpan(recording)
+    return recording.span
+
+
+TRACER = _replace_slot("_tracer_slot", tracer_of)
+SPAN = _replace_slot("_current_span_slot", span_of)
+ATTRS = execution_context._attrs_slot.contextvar
 
 
 def iso_time(nanoseconds: int) -> str:
@@ -122,10 +195,8 @@ def iso_time(nanoseconds: int) -> str:
 
 def export_children(recording: Recording) -> None:
     """Export the spans that were made with `current_span().span()`: they have no tracer that would end them."""
-    children = recording.span.__dict__.get("_child_spans")
-    if not children:
-        return
-    own = context_tracer.ContextTracer(exporter=None, span_context=recording.tracer.span_context)
+    children = recording.span.__dict__.get("_child_spans", ())
+    own = context_tracer.ContextTracer(exporter=None, span_context=tracer_of(recording).span_context)
     finished = [data for child in children for data in own.get_span_datas(child) if data.end_time]
     if finished:
         recording.recorder.exporter.spans(recording, finished)
@@ -153,7 +224,12 @@ def sampling_rule(sampler: Any) -> Any:
             trace_options=trace_options.TraceOptions("1" if forced else "0"),
             from_header=remote is not None,
         )
-        if not sampler.should_sample(context):
+        try:
+            keep = sampler.should_sample(context)
+        except Exception as error:
+            guard.warn("sampler", f"the sampler fails, requests are recorded ({type(error).__name__}: {error})")
+            return 100.0
+        if not keep:
             return None
         return 100.0 if forced else known_rate
 

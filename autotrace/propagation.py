@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Callable, Iterator, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _HEX_32 = re.compile(r"(?:[0-9a-f]{16}){1,2}")
@@ -48,7 +48,9 @@ def b3(environ: Mapping[str, str]) -> Optional[Remote]:
     else:
         trace_id = environ.get("HTTP_X_B3_TRACEID", "").strip().lower()
         span_id = environ.get("HTTP_X_B3_SPANID", "").strip().lower()
-        sampled = environ.get("HTTP_X_B3_FLAGS") or environ.get("HTTP_X_B3_SAMPLED", "")
+        # Flags say one thing only, that the trace is being debugged.
+        debugged = environ.get("HTTP_X_B3_FLAGS", "").strip() == "1"
+        sampled = "d" if debugged else environ.get("HTTP_X_B3_SAMPLED", "").strip().lower()
     if not _HEX_32.fullmatch(trace_id) or not _HEX_16.fullmatch(span_id) or span_id == _NO_SPAN:
         return None
     trace_id = trace_id.rjust(32, "0")
@@ -71,25 +73,47 @@ class Headers(Mapping[str, str]):
         return sum(1 for _ in self)
 
 
-def from_opencensus(propagator: object) -> Extract:
-    """Adapt an OpenCensus propagator (`from_headers`); what it cannot read starts a new trace."""
-    from_headers = getattr(propagator, "from_headers", None)
-    if from_headers is None:
-        raise TypeError(f"{type(propagator).__name__} has no from_headers method")
+class FromOpenCensus:
+    """The `Extract` of an OpenCensus propagator; what that cannot read starts a new trace."""
 
-    def extract(environ: Mapping[str, str]) -> Optional[Remote]:
+    def __init__(self, propagator: Any) -> None:
+        if not callable(getattr(propagator, "from_headers", None)):
+            raise TypeError(f"{type(propagator).__name__} has no from_headers method")
+        self.propagator = propagator
+
+    def __call__(self, environ: Mapping[str, str]) -> Optional[Remote]:
         try:
-            context = from_headers(Headers(environ))
+            return _remote(self.propagator.from_headers(Headers(environ)))
         except Exception:
             # Stock propagators raise ValueError on headers that any client may send.
             return None
-        if not getattr(context, "from_header", False) or not _HEX_32.fullmatch(context.trace_id):
-            return None
-        # Google's header has a decimal span id: the trace is joined all the same.
-        span_id = context.span_id if _HEX_16.fullmatch(context.span_id or "") else None
-        return Remote(context.trace_id.rjust(32, "0"), span_id, bool(context.trace_options.enabled))
 
-    return extract
+
+def _remote(context: Any) -> Optional[Remote]:
+    if not context.from_header or not _HEX_32.fullmatch(context.trace_id) or not context.trace_id.strip("0"):
+        return None
+    # Without a span id of the caller's the trace is joined all the same.
+    has_span = _HEX_16.fullmatch(context.span_id or "") and context.span_id != _NO_SPAN
+    # A mapping in OpenCensus's hands; written as its header is.
+    state = ",".join(f"{key}={value}" for key, value in (context.tracestate or {}).items())
+    return Remote(
+        context.trace_id.rjust(32, "0"),
+        context.span_id if has_span else None,
+        bool(context.trace_options.enabled),
+        state or None,
+    )
 
 
 EXTRACTS: Mapping[str, Extract] = {"tracecontext": tracecontext, "b3": b3}
+
+
+def propagator_of(extract: Extract) -> Any:
+    """Return the OpenCensus propagator that writes for calls to other services the headers that `extract` reads."""
+    if isinstance(extract, FromOpenCensus):
+        return extract.propagator
+    # Imported by who asks: few requests do.
+    from opencensus.trace.propagation import b3_format, trace_context_http_header_format
+
+    if extract is b3:
+        return b3_format.B3FormatPropagator()
+    return trace_context_http_header_format.TraceContextPropagator()

@@ -6,13 +6,13 @@ costs in a benchmark of its own, it costs several times over between a framework
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from os import urandom
 from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Tuple
 
 from . import guard
-from .opencensus import ATTRS, NO_TRACER, SPAN, TRACER, RequestSpan, RequestTracer, export_children
+from .current import CURRENT
+from .opencensus import ATTRS, DEFER, NO_TRACER, SPAN, TRACER, export_children
 from .propagation import Extract, Remote, tracecontext
 from .sampling import score
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 Environ = Mapping[str, Any]
 Sampler = Callable[[str, Optional[Remote]], Optional[float]]
-# The request that runs in this context: a Recording, a Passing, or None.
-CURRENT: ContextVar[Any] = ContextVar("autotrace", default=None)
 
 
 class Passing:
@@ -32,6 +30,8 @@ class Passing:
     open = True
     sampled = False
     environ = None
+    tracer = NO_TRACER
+    span = None
 
 
 class Recording:
@@ -39,7 +39,7 @@ class Recording:
 
     `sampled` False means that only its trace context lives: spans inside are not exported and no item is made.
     `status` is the response's status as text, `route` what is called at the end to learn the route template,
-    `buffered` that the response's body is in memory: nothing of the application runs after its return. `rate` is the
+    `mount` the SCRIPT_NAME that it is relative to, `buffered` that the response's body is in memory: nothing of the application runs after its return. `rate` is the
     share of requests that are kept, in percent; `path` is SCRIPT_NAME and PATH_INFO, which mounting moves about.
     """
 
@@ -51,31 +51,24 @@ class Recording:
     sent = False
     status: Optional[str] = None
     route: Optional[Callable[[], Optional[str]]] = None
+    mount = ""
     attributes: Optional[Mapping[Any, Any]] = None
+    # OpenCensus's tracer and span, made when the application asks for them.
+    tracer: Any = None
+    span: Any = None
     duration = 0
+    rate: float
+    path: Tuple[str, str]
+    started: int
+    clock: int
 
-    def __init__(self, recorder: Recorder, environ: Environ, remote: Optional[Remote]) -> None:
-        random = urandom(24).hex()
+    def __init__(self, recorder: Recorder, environ: Environ, trace_id: str, remote: Optional[Remote], span_id: str) -> None:
         self.recorder = recorder
         self.environ = environ
+        self.trace_id = trace_id
         self.remote = remote
-        self.span_id = random[:16]
-        if remote is None:
-            self.trace_id = random[16:]
-            self.parent_id = None
-        else:
-            self.trace_id = remote.trace_id
-            self.parent_id = remote.span_id
-        self.tracer = RequestTracer(self)
-
-    def begin(self, rate: float) -> None:
-        """Start the clocks of a request that is kept."""
-        environ = self.environ
-        self.rate = rate
-        self.path: Tuple[str, str] = (environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", ""))
-        self.span = RequestSpan(self)
-        self.started = time_ns()
-        self.clock = perf_counter_ns()
+        self.span_id = span_id
+        self.parent_id = None if remote is None else remote.span_id
 
     def fail(self) -> None:
         """Note that an exception escaped; before the first byte of the body the server answers 500 in its place."""
@@ -91,7 +84,7 @@ class Recording:
         self.open = False
         try:
             exporter = self.recorder.exporter
-            if "_child_spans" in self.span.__dict__:
+            if self.span is not None:
                 export_children(self)
             exporter.request(self)
         except Exception as error:
@@ -123,32 +116,36 @@ class Recorder:
         """Decide on a request from its WSGI environ alone; return a Recording, or Passing for a blacklisted one."""
         if self.hides is not None and self.hides(environ):
             return Passing()
-        recording = Recording(self, environ, self.extract(environ))
+        remote = self.extract(environ)
+        random = urandom(24).hex()
+        trace_id = random[16:] if remote is None else remote.trace_id
         rate: Optional[float] = self.rate
         if self.sampler is not None:
-            rate = self.sampler(recording.trace_id, recording.remote)
-        elif self.rate < 100 and score(recording.trace_id) >= self.rate:
+            rate = self.sampler(trace_id, remote)
+        elif self.rate < 100 and score(trace_id) >= self.rate:
             rate = None
+        recording = Recording(self, environ, trace_id, remote, random[:16])
         if rate is None:
             recording.sampled = False
-            recording.span = None
-        else:
-            recording.begin(rate)
+            return recording
+        recording.rate = rate
+        recording.path = (environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", ""))
+        recording.started = time_ns()
+        recording.clock = perf_counter_ns()
         return recording
 
 
-def enter(recording: Recording) -> Tuple[Any, ...]:
+def enter(recording: Any) -> Tuple[Any, ...]:
     """Make `recording` the current request of this context and of OpenCensus's; return what `leave` needs."""
     outer = CURRENT.get()
-    if outer is None or outer.open:
-        saved = (outer, TRACER.get(NO_TRACER), SPAN.get(None), ATTRS.get(None))
-    else:
-        # Left over from an earlier request: a server's callback inherited the context of that one.
-        saved = (None, NO_TRACER, None, None)
+    tracer, span = TRACER.get(), SPAN.get()
     CURRENT.set(recording)
-    TRACER.set(recording.tracer)
-    SPAN.set(recording.span)
-    return saved
+    if tracer is not DEFER:
+        TRACER.set(DEFER)
+    if span is not DEFER:
+        SPAN.set(DEFER)
+    # A finished request is left over where a server's callback inherited the context of an earlier one.
+    return (outer if outer is None or outer.open else None, tracer, span, ATTRS.get(None))
 
 
 def leave(saved: Tuple[Any, ...]) -> None:
@@ -158,7 +155,9 @@ def leave(saved: Tuple[Any, ...]) -> None:
     """
     outer, tracer, span, attributes = saved
     CURRENT.set(outer)
-    TRACER.set(tracer)
-    SPAN.set(span)
+    if TRACER.get() is not tracer:
+        TRACER.set(tracer)
+    if SPAN.get() is not span:
+        SPAN.set(span)
     if ATTRS.get(None) is not attributes:
         ATTRS.set({} if attributes is None else attributes)

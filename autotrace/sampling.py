@@ -15,7 +15,7 @@ def score(trace_id: str) -> float:
     This is the DJB2 hash with 32-bit overflow that Application Insights SDKs of every language share, written as one
     polynomial: a trace is kept where its score is below the percentage, so all services keep the same traces.
     """
-    hashed = (_SEED + sum(map(mul, trace_id.encode("ascii"), _POWERS))) % _MODULUS
+    hashed: int = (_SEED + sum(map(mul, trace_id.encode("ascii"), _POWERS))) % _MODULUS
     if hashed >= 2**31:
         hashed = _MODULUS - hashed
     return 100 * min(hashed, 2**31 - 1) / (2**31 - 1)

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from typing import Deque, List, NamedTuple, Optional
+from typing import Callable, Deque, List, NamedTuple, Optional
 
 from . import guard
 
@@ -82,6 +82,9 @@ class Spool:
     """The segments of this process for one destination; `limit` bytes bound them, the oldest are dropped first."""
 
     def __init__(self, directory: Optional[str], limit: int) -> None:
+        # Whether somebody waits for a line, and how to tell; set by the sender.
+        self.waiting = False
+        self.wake: Callable[[], object] = bool
         self._directory = directory
         self._limit = limit
         self._lock = threading.Lock()
@@ -100,6 +103,9 @@ class Spool:
             except OSError as error:
                 self._leave_disk(error)
                 self._roll().append(line)
+        if self.waiting:
+            self.waiting = False
+            self.wake()
 
     def take(self) -> Optional[Batch]:
         """Return the oldest unsent lines, None when there are none. Only the sender calls this."""

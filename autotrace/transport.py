@@ -42,7 +42,7 @@ class Transport:
     def post(self, lines: bytes, seconds: float) -> Answer:
         """Post wire lines within about `seconds`; never raises for what an endpoint or network does."""
         body = b"[" + lines.rstrip(b"\n").replace(b"\n", b",") + b"]"
-        packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+        packer = zlib.compressobj(3, zlib.DEFLATED, 31)
         packed = packer.compress(body) + packer.flush()
         for _ in range(_MOST_REDIRECTS):
             try:

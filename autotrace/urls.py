@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 from urllib.parse import quote, urlsplit
 
 from .blacklist import text
@@ -31,50 +31,53 @@ class Urls:
         self._shown = frozenset() if isinstance(query, str) else frozenset(query)
         self._query = query if isinstance(query, str) else "redact"
         self._proxies = proxies
-        self._sites: Dict[Tuple[str, str], str] = {}
+        self._sites: Dict[Tuple[str, Optional[str]], str] = {}
         self._clients: Dict[str, str] = {}
 
-    def url(self, environ: Mapping[str, Any], path: Tuple[str, str]) -> str:
-        """Return the URL of a request: never user names, by default no query values, at most 2,048 characters.
+    def read(self, environ: Mapping[str, Any], path: Tuple[str, str]) -> Tuple[str, str]:
+        """Return the tag of the client's address and the URL of a request; `path` is its SCRIPT_NAME and PATH_INFO.
 
-        All of them are ASCII that JSON leaves as it is.
+        The tag is JSON with a comma at its end, empty when no address is known. The URL has never user names, by
+        default no query values, at most 2,048 characters, all of them ASCII that JSON leaves as it is.
         """
+        address = environ.get("REMOTE_ADDR") or ""
+        scheme, host = environ.get("wsgi.url_scheme", "http"), environ.get("HTTP_HOST")
+        if self._proxies:
+            address = self._forwarded(environ, "HTTP_X_FORWARDED_FOR") or address
+            scheme = self._forwarded(environ, "HTTP_X_FORWARDED_PROTO") or scheme
+            host = self._forwarded(environ, "HTTP_X_FORWARDED_HOST") or host
+        tag = self._clients.get(address)
+        if tag is None:
+            tag = self._client(address)
+        site = self._sites.get((scheme, host))
+        if site is None:
+            site = self._site(scheme, host, environ)
         whole = path[0] + path[1]
         if _UNSAFE_PATH.search(whole):
             whole = quote(whole[:URL_LIMIT].encode("latin-1", "replace"), safe="/~!$&'()*+,;=:@")
         query = environ.get("QUERY_STRING")
         if query and self._query != "drop":
             whole += "?" + self._redacted(query[:URL_LIMIT])
-        url = self._site(environ) + whole
-        return url if len(url) <= URL_LIMIT else url[:URL_LIMIT]
+        return tag, (site + whole)[:URL_LIMIT]
 
-    def client(self, environ: Mapping[str, Any]) -> str:
-        """Return the tag of the client's address as JSON with a comma, empty when no address is known."""
-        address = environ.get("REMOTE_ADDR") or ""
-        if self._proxies:
-            hops = (environ.get("HTTP_X_FORWARDED_FOR") or "").split(",")
-            address = _trusted(hops, self._proxies) or address
-        tag = self._clients.get(address)
-        if tag is None:
-            known = _address(address)
-            tag = f'"ai.location.ip":"{known}",' if known else ""
-            _remember(self._clients, address, tag)
+    def _forwarded(self, environ: Mapping[str, Any], variable: str) -> str:
+        """Return the value that the outermost believed proxy added: each adds one at the end, a client any before."""
+        values = [value.strip() for value in (environ.get(variable) or "").split(",") if value.strip()]
+        return values[-min(self._proxies, len(values))] if values else ""
+
+    def _client(self, address: str) -> str:
+        known = _address(address)
+        tag = f'"ai.location.ip":"{known}",' if known else ""
+        _remember(self._clients, address, tag)
         return tag
 
-    def _site(self, environ: Mapping[str, Any]) -> str:
-        scheme, host = environ.get("wsgi.url_scheme", "http"), environ.get("HTTP_HOST")
-        if self._proxies:
-            scheme = _trusted((environ.get("HTTP_X_FORWARDED_PROTO") or "").split(","), self._proxies) or scheme
-            host = _trusted((environ.get("HTTP_X_FORWARDED_HOST") or "").split(","), self._proxies) or host
-        if not host:
-            host = f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
-        site = self._sites.get((scheme, host))
-        if site is None:
-            spoken = scheme.lower() if scheme.lower() in ("http", "https", "ws", "wss") else "http"
-            safe = _UNSAFE_HOST.sub("", host[:512].rpartition("@")[2]).lower()
-            default = ":443" if spoken == "https" else ":80"
-            site = f"{spoken}://{safe[: -len(default)] if safe.endswith(default) else safe}"
-            _remember(self._sites, (scheme, host), site)
+    def _site(self, scheme: str, host: Optional[str], environ: Mapping[str, Any]) -> str:
+        given = host or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
+        spoken = scheme.lower() if scheme.lower() in ("http", "https") else "http"
+        safe = _UNSAFE_HOST.sub("", given[:512].rpartition("@")[2]).lower()
+        default = ":443" if spoken == "https" else ":80"
+        site = f"{spoken}://{safe[: -len(default)] if safe.endswith(default) else safe}"
+        _remember(self._sites, (scheme, host), site)
         return site
 
     def _redacted(self, query: str) -> str:
@@ -113,12 +116,6 @@ def path_of(url: str) -> str:
     """Return the path of an absolute URL, `/` for none."""
     rest = url.partition("://")[2].partition("?")[0]
     return "/" + rest.partition("/")[2]
-
-
-def _trusted(hops: Any, proxies: int) -> str:
-    """Return the value that the outermost believed proxy added: each adds one at the end, a client any at the start."""
-    values = [hop.strip() for hop in hops if hop.strip()]
-    return values[-min(proxies, len(values))] if values else ""
 
 
 def _address(value: str) -> str:

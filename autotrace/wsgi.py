@@ -6,7 +6,8 @@ from functools import wraps
 from typing import Any, Callable, Iterator, Mapping, Optional
 
 from . import guard
-from .recorder import CURRENT, Passing, Recorder, Recording, enter, leave
+from .current import CURRENT
+from .recorder import Passing, Recorder, Recording, enter, leave
 
 FindRecorder = Callable[[Any], Optional[Recorder]]
 
@@ -69,13 +70,6 @@ def _call_inside(original: Any, *args: Any) -> Any:
 
 
 def _call_unrecorded(recording: Any, original: Any, *args: Any) -> Any:
-    if type(recording) is Passing:
-        CURRENT.set(recording)
-        try:
-            return original(*args)
-        finally:
-            CURRENT.set(None)
-            recording.open = False
     saved = enter(recording)
     try:
         return original(*args)

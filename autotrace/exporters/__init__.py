@@ -29,6 +29,11 @@ class Exporter(Protocol):
         """Export OpenCensus SpanData of spans that ended inside a request."""
 
 
+def default_exporter(settings: Settings) -> str:
+    """Return the name of the exporter where none is chosen, or none that works."""
+    return "console" if settings.connection_string is None else "azure"
+
+
 def open_exporter(chosen: Any, settings: Settings, application: str) -> Optional[Exporter]:
     """Return the exporter for a name of EXPORTERS, an OpenCensus expression or an OpenCensus exporter object.
 

@@ -47,7 +47,7 @@ class AzureExporter:
         # Segments of different destinations never mix: whoever adopts one sends it where it was meant to go.
         where = f"{self._connection.endpoint} {self._connection.instrumentation_key}"
         destination = hashlib.sha256(where.encode()).hexdigest()[:16]
-        self._append = sender.journal(destination, lambda: self._make_journal(destination)).append
+        self._append = sender.journal(destination, lambda: self._make_journal(destination)).spool.append
         self._pid = os.getpid()
 
     def _make_journal(self, destination: str) -> sender.Journal:

@@ -7,7 +7,7 @@ import json
 import os
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Deque, List, Optional
+from typing import TYPE_CHECKING, Any, Deque, Dict, List
 
 from opencensus.trace import execution_context, span_context, span_data, utils
 
@@ -15,7 +15,7 @@ from .. import guard
 from ..expressions import Expression
 from ..identity import identify
 from ..items import Lines
-from ..opencensus import iso_time
+from ..opencensus import iso_time, span_of
 from ..sender import EXIT_DEADLINE
 
 if TYPE_CHECKING:
@@ -34,52 +34,80 @@ class OpenCensusExporter:
         self._settings = settings
         self._application = application
         self._chosen = chosen
-        self._pid: Optional[int] = None
+        self._feeders: Dict[int, Feeder] = {}
 
     def request(self, recording: Recording) -> None:
         """Queue the request as a span of kind SERVER."""
-        if self._pid != os.getpid():
-            self._open()
-        self._put([_server_span(recording, json.loads(self._lines.request(recording)))])
+        feeder = self._feeder()
+        feeder.put([_server_span(recording, json.loads(feeder.lines.request(recording)))])
 
     def spans(self, recording: Recording, span_datas: List[Any]) -> None:
         """Queue the spans as they are."""
-        if self._pid != os.getpid():
-            self._open()
-        self._put(span_datas)
+        self._feeder().put(span_datas)
 
-    def _put(self, span_datas: List[Any]) -> None:
+    def _feeder(self) -> Feeder:
+        """Return this process's feeder; threads that come first together get the same one."""
+        pid = os.getpid()
+        found = self._feeders.get(pid)
+        if found is None:
+            settings = self._settings
+            identity = identify(settings, "", self._application, os.environ)
+            lines = Lines(identity, settings.url_query, settings.failed_statuses, settings.trusted_proxies)
+            made = Feeder(self._chosen, lines)
+            found = self._feeders.setdefault(pid, made)
+            if found is made:
+                made.start()
+        return found
+
+
+class Feeder:
+    """A queue of spans and the thread that exports them, both of one process."""
+
+    def __init__(self, chosen: Any, lines: Lines) -> None:
+        self.lines = lines
+        self._chosen = chosen
+        self._pid = os.getpid()
+        self._queue: Deque[List[Any]] = deque()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._broken = False
+        # A thread builds the exporter: the stock one takes most of a second, which no request should wait for.
+        self._thread = threading.Thread(target=self._run, name="autotrace-exporter", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread, and see to it that a process that ends before the exporter exists waits for it."""
+        atexit.register(self.finish)
+        self._thread.start()
+
+    def put(self, span_datas: List[Any]) -> None:
+        """Queue spans; those that find the queue full are dropped."""
+        if self._broken:
+            return
         if len(self._queue) >= CAPACITY:
             guard.warn("queue full", f"the exporter does not keep up: requests beyond {CAPACITY} are dropped")
             return
         self._queue.append(span_datas)
         self._wake.set()
 
-    def _open(self) -> None:
-        settings = self._settings
-        self._queue: Deque[List[Any]] = deque()
-        self._wake = threading.Event()
-        self._stopping = False
-        identity = identify(settings, "", self._application, os.environ)
-        self._lines = Lines(identity, settings.url_query, settings.failed_statuses, settings.trusted_proxies)
-        self._pid = os.getpid()
-        # A thread builds the exporter: the stock one takes most of a second, which no request should wait for.
-        self._thread = threading.Thread(target=self._run, name="autotrace-exporter", daemon=True)
-        self._thread.start()
+    def finish(self) -> None:
+        """Export what is queued, within the time that the end of a process may take."""
+        if self._pid == os.getpid() and not self._stopping:
+            self._stopping = True
+            self._wake.set()
+            self._thread.join(EXIT_DEADLINE)
 
     def _run(self) -> None:
         execution_context.set_is_exporter(True)
         try:
-            exporter = self._chosen.load() if isinstance(self._chosen, Expression) else self._chosen
-            if not callable(getattr(exporter, "export", None)):
-                raise TypeError(f"{type(exporter).__name__} has no export method")
+            exporter = self._build()
         except Exception as error:
+            self._broken = True
+            self._queue.clear()
             guard.warn("exporter", f"the exporter {self._chosen} cannot be used, nothing is exported: {error}")
-            self._put = lambda span_datas: None  # type: ignore[method-assign]
             return
-        # Registered after the exporter registered its own: callbacks run last in, first out.
-        atexit.register(self._flush)
-        while not self._stopping:
+        # Once more, after the exporter registered its own: callbacks run last in, first out.
+        atexit.register(self.finish)
+        while True:
             self._wake.wait()
             self._wake.clear()
             while self._queue:
@@ -87,12 +115,19 @@ class OpenCensusExporter:
                     exporter.export(self._queue.popleft())
                 except Exception as error:
                     guard.failed("the OpenCensus exporter", error)
+            if self._stopping:
+                return
 
-    def _flush(self) -> None:
-        if self._pid == os.getpid():
-            self._stopping = True
-            self._wake.set()
-            self._thread.join(EXIT_DEADLINE)
+    def _build(self) -> Any:
+        if not isinstance(self._chosen, Expression):
+            return self._chosen
+        # Unless asked to, the stock exporter does not report on itself to Microsoft: that costs it up to ten seconds
+        # where the network is closed.
+        os.environ.setdefault("APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL", "true")
+        exporter = self._chosen.load()
+        if not callable(getattr(exporter, "export", None)):
+            raise TypeError(f"{type(exporter).__name__} has no export method")
+        return exporter
 
 
 def _server_span(recording: Recording, item: Any) -> Any:
@@ -114,7 +149,8 @@ def _server_span(recording: Recording, item: Any) -> Any:
         attributes["http.status_code"] = int(code)
         status = utils.status_from_http_code(int(code))
     attributes.update(recording.attributes or {})
-    children = recording.span.__dict__.get("_child_spans") or ()
+    span = span_of(recording)
+    children = span.__dict__.get("_child_spans") or ()
     return span_data.SpanData(
         name=data["name"],
         context=span_context.SpanContext(trace_id=recording.trace_id, span_id=recording.span_id),
@@ -125,10 +161,10 @@ def _server_span(recording: Recording, item: Any) -> Any:
         end_time=iso_time(recording.started + recording.duration),
         child_span_count=len(children),
         stack_trace=None,
-        annotations=recording.span.annotations,
-        message_events=recording.span.message_events,
-        links=recording.span.links,
-        status=status or recording.span.status,
+        annotations=span.annotations,
+        message_events=span.message_events,
+        links=span.links,
+        status=status or span.status,
         same_process_as_parent_span=recording.parent_id is None,
         span_kind=1,
     )

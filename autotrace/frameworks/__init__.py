@@ -20,14 +20,16 @@ def register() -> None:
     # Imported here: a process that never imports a framework must not pay for either.
     import wrapt
 
-    from .. import guard
+    from .. import guard, servers
     from ..applications import process_settings
 
     settings = process_settings()
     guard.set_level(settings.log_level)
-    for module, hook in TARGETS:
-        if hook.partition(":")[0].rpartition(".")[2] in settings.frameworks:
-            wrapt.register_post_import_hook(_guarded(hook), module)
+    if not settings.enabled:
+        return
+    wanted = [target for target in TARGETS if target[1].partition(":")[0].rpartition(".")[2] in settings.frameworks]
+    for module, hook in (*wanted, *servers.TARGETS):
+        wrapt.register_post_import_hook(_guarded(hook), module)
 
 
 def _guarded(hook: str) -> Callable[[Any], None]:

@@ -7,10 +7,10 @@ import sys
 from functools import wraps
 from typing import Any, Dict, Optional
 
-import wrapt
-
 from .. import asgi, wsgi
-from ..recorder import CURRENT, Recorder
+from ..current import CURRENT
+from ..patching import wrap_method
+from ..recorder import Recorder
 from ..applications import build_recorder
 
 _recorder: Dict[str, Optional[Recorder]] = {}
@@ -19,14 +19,14 @@ _clean: Dict[str, str] = {}
 
 def patch_wsgi(module: Any) -> None:
     """Wrap the methods of `django.core.handlers.wsgi.WSGIHandler`."""
-    wrapt.wrap_object(module, "WSGIHandler.__call__", wsgi.traced, (_find_recorder,))
-    wrapt.wrap_object(module, "WSGIHandler.get_response", _note_response)
+    wrap_method(module, "WSGIHandler.__call__", wsgi.traced, _find_recorder)
+    wrap_method(module, "WSGIHandler.get_response", _note_response)
 
 
 def patch_asgi(module: Any) -> None:
     """Wrap the methods of `django.core.handlers.asgi.ASGIHandler`."""
-    wrapt.wrap_object(module, "ASGIHandler.__call__", asgi.traced, (_find_recorder,))
-    wrapt.wrap_object(module, "ASGIHandler.get_response_async", _note_request)
+    wrap_method(module, "ASGIHandler.__call__", asgi.traced, _find_recorder)
+    wrap_method(module, "ASGIHandler.get_response_async", _note_request)
 
 
 def _note_response(original: Any) -> Any:
@@ -34,8 +34,9 @@ def _note_response(original: Any) -> Any:
     def get_response(self: Any, request: Any) -> Any:
         current = CURRENT.get()
         # A test client's request inside a request has an environ of its own.
-        if current is None or current.environ is not getattr(request, "environ", None):
+        if current is None or current.environ is not getattr(request, "environ", current):
             return original(self, request)
+        current.mount = current.environ.get("SCRIPT_NAME", "")
         current.route = lambda: _route(request)
         response = original(self, request)
         current.buffered = not getattr(response, "streaming", True)
@@ -50,6 +51,7 @@ def _note_request(original: Any) -> Any:
         current = CURRENT.get()
         scope = getattr(request, "scope", None)
         if current is not None and current.environ and current.environ.get("autotrace.scope") is scope:
+            current.mount = current.environ["SCRIPT_NAME"]
             current.route = lambda: _route(request)
         return await original(self, request)
 

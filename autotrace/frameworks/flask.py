@@ -6,10 +6,10 @@ from functools import wraps
 from typing import Any, Optional
 from weakref import WeakKeyDictionary
 
-import wrapt
-
 from .. import wsgi
-from ..recorder import CURRENT, Recorder
+from ..current import CURRENT
+from ..patching import wrap_method
+from ..recorder import Recorder
 from ..applications import build_recorder
 
 _recorders: WeakKeyDictionary[Any, Optional[Recorder]] = WeakKeyDictionary()
@@ -18,10 +18,10 @@ _recorders: WeakKeyDictionary[Any, Optional[Recorder]] = WeakKeyDictionary()
 def patch(module: Any) -> None:
     """Wrap the methods of `flask.app.Flask`: subclasses and applications made at any time are covered."""
     # Both calls, because a server may be given `app` or `app.wsgi_app`, and middleware sits between the two.
-    wrapt.wrap_object(module, "Flask.__call__", wsgi.traced, (_find_recorder,))
-    wrapt.wrap_object(module, "Flask.wsgi_app", wsgi.traced, (_find_recorder,))
-    wrapt.wrap_object(module, "Flask.request_context", _note_request)
-    wrapt.wrap_object(module, "Flask.finalize_request", _note_response)
+    wrap_method(module, "Flask.__call__", wsgi.traced, _find_recorder)
+    wrap_method(module, "Flask.wsgi_app", wsgi.traced, _find_recorder)
+    wrap_method(module, "Flask.request_context", _note_request)
+    wrap_method(module, "Flask.finalize_request", _note_response)
 
 
 def _note_request(original: Any) -> Any:
@@ -31,6 +31,7 @@ def _note_request(original: Any) -> Any:
         current = CURRENT.get()
         if current is not None and current.environ is environ:
             request = context.request
+            current.mount = environ.get("SCRIPT_NAME", "")
             current.route = lambda: None if request.url_rule is None else request.url_rule.rule
         return context
 

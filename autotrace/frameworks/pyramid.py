@@ -6,10 +6,10 @@ from functools import wraps
 from typing import Any, Optional
 from weakref import WeakKeyDictionary
 
-import wrapt
-
 from .. import wsgi
-from ..recorder import CURRENT, Recorder
+from ..current import CURRENT
+from ..patching import wrap_method
+from ..recorder import Recorder
 from ..applications import build_recorder
 
 _TWEEN = "opencensus.ext.pyramid.pyramid_middleware.OpenCensusTweenFactory"
@@ -18,8 +18,8 @@ _recorders: WeakKeyDictionary[Any, Optional[Recorder]] = WeakKeyDictionary()
 
 def patch(module: Any) -> None:
     """Wrap the methods of `pyramid.router.Router`."""
-    wrapt.wrap_object(module, "Router.__call__", wsgi.traced, (_find_recorder,))
-    wrapt.wrap_object(module, "Router.handle_request", _note_route)
+    wrap_method(module, "Router.__call__", wsgi.traced, _find_recorder)
+    wrap_method(module, "Router.handle_request", _note_route)
 
 
 def _note_route(original: Any) -> Any:
@@ -29,23 +29,23 @@ def _note_route(original: Any) -> Any:
         # A subrequest has an environ of its own.
         if current is None or current.environ is not request.environ:
             return original(self, request)
-        attributes = request.__dict__
+        current.mount = current.environ.get("SCRIPT_NAME", "")
+        found = True
         try:
-            response = original(self, request)
-        except Exception as error:
+            return original(self, request)
+        except BaseException as error:
             # Where nothing was found, what traversal made of the path is the client's invention.
-            route = _route(attributes, not _is_not_found(error))
-            current.route = lambda: route
+            found = not _is_not_found(error)
             raise
-        # Learnt now: the router takes the context away from the request when it ends.
-        route = _route(attributes, True)
-        current.route = lambda: route
-        return response
+        finally:
+            # Learnt now: the router takes the context away from the request when it ends.
+            route = _route(request.__dict__, found)
+            current.route = lambda: route
 
     return handle_request
 
 
-def _is_not_found(error: Exception) -> bool:
+def _is_not_found(error: BaseException) -> bool:
     from pyramid.httpexceptions import HTTPNotFound
 
     return isinstance(error, HTTPNotFound)

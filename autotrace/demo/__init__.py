@@ -1,0 +1,1 @@
+"""Three sample applications on real servers, traced, and what was recorded of them."""

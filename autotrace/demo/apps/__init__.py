@@ -1,0 +1,1 @@
+"""The sample applications: ordinary ones, which know nothing of tracing."""

@@ -1,0 +1,17 @@
+"""Replaces methods of classes, never the classes: subclasses, and objects made before or after, are all covered."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import wrapt
+
+
+def wrap_method(module: Any, path: str, make: Callable[..., Any], *arguments: Any) -> None:
+    """Put `make(original, *arguments)` in the place of the method `path` ("Class.method") of `module`.
+
+    A plain function, where wrapt's own proxy costs three times as much in each call. Raises AttributeError when the
+    module has no such method.
+    """
+    owner, name, original = wrapt.resolve_path(module, path)
+    wrapt.apply_patch(owner, name, make(original, *arguments))
