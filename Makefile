@@ -8,12 +8,13 @@ STAMP := $(VENV)/.installed
 # OpenCensus's own middleware, which some applications under test use; their pins exclude current frameworks.
 MIDDLEWARE := opencensus-ext-flask opencensus-ext-django opencensus-ext-pyramid
 
-.PHONY: help demo test lint check matrix bench clean
+.PHONY: help demo test lint check matrix oldest bench clean
 
 help:
 	@echo "make demo    three sample applications, traced, and what was recorded"
 	@echo "make test    lint, types and all tests"
 	@echo "make matrix  all tests on the oldest and the newest Python"
+	@echo "make oldest  the main tests with the oldest supported frameworks"
 	@echo "make bench   the cost of tracing, measured here"
 
 $(STAMP): setup.cfg pyproject.toml
@@ -46,6 +47,12 @@ matrix:
 	  echo "== $$python"; \
 	  $(MAKE) --no-print-directory check PYTHON=$$python VENV=.venv-$$name; \
 	done
+
+# Flask 1.1, Django 3.2 and Pyramid 1.10. That Django streams no asynchronous bodies: WSGI only.
+oldest:
+	$(PYTHON) -m venv --clear .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --requirement tests/oldest.txt --editable .
+	.venv-oldest/bin/python -m pytest tests/test_delivery.py tests/test_same_bytes.py -k "not asgi and not uvicorn"
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

@@ -6,7 +6,6 @@ import time
 
 import bodies
 from flask import Flask, Response, abort, redirect, request, send_file
-from flask.typing import ResponseReturnValue
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 
@@ -26,19 +25,19 @@ def add_pages(flask: Flask) -> None:
     flask.add_url_rule("/span", "span", bodies.child_span)
     flask.add_url_rule("/attribute", "attribute", bodies.attribute)
 
-    @flask.get("/")
+    @flask.route("/")
     def index() -> str:
         return "hello"
 
-    @flask.get("/users/<int:id>")
+    @flask.route("/users/<int:id>")
     def user(id: int) -> str:
         return f"user {id}"
 
-    @flask.get("/redirect")
-    def leave() -> ResponseReturnValue:
+    @flask.route("/redirect")
+    def leave() -> Response:
         return redirect("/users/1")
 
-    @flask.get("/slow")
+    @flask.route("/slow")
     def slow() -> str:
         time.sleep(float(request.args.get("s", "0.2")))
         return "slow"
@@ -47,24 +46,24 @@ def add_pages(flask: Flask) -> None:
 def add_bodies(flask: Flask) -> None:
     """Add the routes whose bodies are streams, files or the request's own."""
 
-    @flask.get("/stream")
+    @flask.route("/stream")
     def stream() -> Response:
         args = request.args
         return Response(bodies.stream(int(args.get("chunks", "3")), float(args.get("pause", "0.02"))))
 
-    @flask.get("/stream-gate")
+    @flask.route("/stream-gate")
     def stream_gate() -> Response:
         return Response(bodies.gated_stream())
 
-    @flask.get("/stream-boom")
+    @flask.route("/stream-boom")
     def stream_boom() -> Response:
         return Response(bodies.broken_stream())
 
-    @flask.get("/file")
+    @flask.route("/file")
     def file() -> Response:
         return send_file(bodies.FILE)
 
-    @flask.post("/echo")
+    @flask.route("/echo", methods=["POST"])
     def echo() -> Response:
         return Response(request.get_data(), content_type="application/octet-stream")
 
@@ -77,28 +76,28 @@ def add_errors(flask: Flask) -> None:
         if request.path == "/middleware-boom":
             raise RuntimeError("the gate broke")
 
-    @flask.get("/middleware-boom")
+    @flask.route("/middleware-boom")
     def middleware_boom() -> str:
         return "never"
 
-    @flask.get("/boom")
+    @flask.route("/boom")
     def boom() -> str:
         raise ValueError("boom in the view")
 
-    @flask.get("/odd")
+    @flask.route("/odd")
     def odd() -> str:
         raise bodies.Odd("odd in the view")
 
-    @flask.get("/forbidden")
+    @flask.route("/forbidden")
     def forbidden() -> str:
         abort(403)
 
-    @flask.get("/handled")
+    @flask.route("/handled")
     def handled() -> str:
         raise bodies.HandledError("handled by a page")
 
     @flask.errorhandler(bodies.HandledError)
-    def sorry(error: bodies.HandledError) -> ResponseReturnValue:
+    def sorry(error: bodies.HandledError) -> Response:
         return f"sorry: {error}", 500
 
 
