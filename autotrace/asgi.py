@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import wraps
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Optional
 
 from . import guard
 from .current import CURRENT
@@ -75,7 +75,7 @@ async def _call_recorded(recording: Recording, original: Any, app: Any, scope: A
         recording.finish()
 
 
-def environ_of(scope: Any) -> Dict[str, Any]:
+def environ_of(scope: Any) -> dict[str, Any]:
     """Return what a recorder reads of an HTTP scope, spelled as a WSGI environ (PEP 3333)."""
     root = scope.get("root_path") or ""
     path = scope["path"]
@@ -83,7 +83,7 @@ def environ_of(scope: Any) -> Dict[str, Any]:
         path = path[len(root) :]
     query = scope.get("query_string") or b""
     client, server = scope.get("client"), scope.get("server")
-    environ: Dict[str, Any] = {
+    environ: dict[str, Any] = {
         "autotrace.scope": scope,
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": _wsgi_text(root),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Callable, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Callable, Iterable, Mapping, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 
@@ -11,18 +11,18 @@ class Site(NamedTuple):
     """A site of the blacklist: `port` None stands for any, `path` None for the whole site."""
 
     host: str
-    port: Optional[int]
-    path: Optional[Callable[[str], object]]
+    port: int | None
+    path: Callable[[str], object] | None
 
 
 class Blacklist(NamedTuple):
     """Compiled entries; build it with `compile_entries`. Any member may be empty."""
 
-    path: Optional[Callable[[str], object]]
-    searches: Tuple[Callable[[str], object], ...]
+    path: Callable[[str], object] | None
+    searches: tuple[Callable[[str], object], ...]
     root: bool
-    sites: Tuple[Site, ...]
-    agent: Optional[Callable[[str], object]]
+    sites: tuple[Site, ...]
+    agent: Callable[[str], object] | None
 
     def hides(self, environ: Mapping[str, str]) -> bool:
         """Tell whether the request of this WSGI environ is blacklisted.
@@ -65,17 +65,17 @@ class Blacklist(NamedTuple):
         return False
 
 
-def compile_entries(entries: Iterable[str]) -> Optional[Blacklist]:
+def compile_entries(entries: Iterable[str]) -> Blacklist | None:
     """Compile blacklist entries; None when there are none.
 
     Entries are path prefixes at a segment boundary (`/health`, `static/`), `/` for exactly the root, `*` patterns
     over the whole path, `re:` regular expressions searched in the path, sites (`https://example.com[:port][/path]`)
     and `agent:` names or patterns. Raises ValueError that names the entry when a regular expression is malformed.
     """
-    paths: List[str] = []
-    searches: List[Callable[[str], object]] = []
-    agents: List[str] = []
-    sites: List[Site] = []
+    paths: list[str] = []
+    searches: list[Callable[[str], object]] = []
+    agents: list[str] = []
+    sites: list[Site] = []
     root = False
     for entry in (entry.strip() for entry in entries):
         if not entry:
@@ -102,7 +102,7 @@ def text(value: str) -> str:
     return value.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
-def _matcher(patterns: List[str], flags: int = 0) -> Optional[Callable[[str], object]]:
+def _matcher(patterns: list[str], flags: int = 0) -> Callable[[str], object] | None:
     return re.compile("|".join(patterns), flags | re.DOTALL).match if patterns else None
 
 
@@ -144,7 +144,7 @@ def _site(entry: str) -> Site:
     return Site(host, port, path)
 
 
-def _is_site(site: Site, place: Tuple[str, Optional[int]]) -> bool:
+def _is_site(site: Site, place: tuple[str, int | None]) -> bool:
     if site.host != place[0]:
         return False
     # No port in a Host header or Origin is the default port of a scheme that the application may not see.
@@ -155,19 +155,19 @@ def _server(environ: Mapping[str, str]) -> str:
     return f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
 
 
-def _host_port(value: str) -> Tuple[str, Optional[int]]:
+def _host_port(value: str) -> tuple[str, int | None]:
     """Split `host[:port]` as a Host header spells it; port None when none is given, -1 when it is no number."""
     host, colon, port = value.rpartition(":")
     if not colon or "]" in port:
         host, port = value, ""
     if port:
-        number: Optional[int] = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else -1
+        number: int | None = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else -1
     else:
         number = None
     return host.strip().strip("[]").lower(), number
 
 
-def _origin(url: str) -> Optional[Tuple[str, Optional[int]]]:
+def _origin(url: str) -> tuple[str, int | None] | None:
     """Return host and port of an absolute URL, None when it is none."""
     _, colon, rest = url.partition("://")
     if not colon:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 LEVELS = ("silent", "warning", "info", "debug")
@@ -26,10 +27,8 @@ def warn(key: str, text: str, level: str = "warning") -> None:
         return
     _said.add(key)
     line = "autotrace: " + " ".join(text.split()) + "\n"
-    try:
+    with contextlib.suppress(OSError):
         os.write(2, line.encode("utf-8", "backslashreplace"))
-    except OSError:
-        pass
 
 
 def failed(where: str, error: BaseException) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from os import urandom
 from time import perf_counter_ns, time_ns
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
 
 from . import guard
 from .current import CURRENT
@@ -38,9 +38,10 @@ class Recording:
     """An incoming request that is being recorded.
 
     `sampled` False means that only its trace context lives: spans inside are not exported and no item is made.
-    `status` is the response's status as text, `route` what is called at the end to learn the route template,
-    `mount` the SCRIPT_NAME that it is relative to, `buffered` that the response's body is in memory: nothing of the application runs after its return. `rate` is the
-    share of requests that are kept, in percent; `path` is SCRIPT_NAME and PATH_INFO, which mounting moves about.
+    `status` is the response's status as text. `route` is called at the end to learn the route template, which is
+    relative to `mount`, a SCRIPT_NAME. `buffered` means that the response's body is in memory: nothing of the
+    application runs after its return. `rate` is the share of requests that are kept, in percent; `path` is SCRIPT_NAME
+    and PATH_INFO as they came, for mounting moves them about.
     """
 
     # Defaults of the class: a request sets what differs.
@@ -49,20 +50,22 @@ class Recording:
     buffered = False
     failed = False
     sent = False
-    status: Optional[str] = None
-    route: Optional[Callable[[], Optional[str]]] = None
+    status: str | None = None
+    route: Callable[[], str | None] | None = None
     mount = ""
-    attributes: Optional[Mapping[Any, Any]] = None
+    attributes: Mapping[Any, Any] | None = None
     # OpenCensus's tracer and span, made when the application asks for them.
     tracer: Any = None
     span: Any = None
     duration = 0
     rate: float
-    path: Tuple[str, str]
+    path: tuple[str, str]
     started: int
     clock: int
 
-    def __init__(self, recorder: Recorder, environ: Environ, trace_id: str, remote: Optional[Remote], span_id: str) -> None:
+    def __init__(
+        self, recorder: Recorder, environ: Environ, trace_id: str, remote: Remote | None, span_id: str
+    ) -> None:
         self.recorder = recorder
         self.environ = environ
         self.trace_id = trace_id
@@ -101,9 +104,9 @@ class Recorder:
     def __init__(
         self,
         exporter: Exporter,
-        blacklist: Optional[Blacklist] = None,
+        blacklist: Blacklist | None = None,
         rate: float = 100.0,
-        sampler: Optional[Sampler] = None,
+        sampler: Sampler | None = None,
         extract: Extract = tracecontext,
     ) -> None:
         self.exporter = exporter
@@ -119,7 +122,7 @@ class Recorder:
         remote = self.extract(environ)
         random = urandom(24).hex()
         trace_id = random[16:] if remote is None else remote.trace_id
-        rate: Optional[float] = self.rate
+        rate: float | None = self.rate
         if self.sampler is not None:
             rate = self.sampler(trace_id, remote)
         elif self.rate < 100 and score(trace_id) >= self.rate:
@@ -135,7 +138,7 @@ class Recorder:
         return recording
 
 
-def enter(recording: Any) -> Tuple[Any, ...]:
+def enter(recording: Any) -> tuple[Any, ...]:
     """Make `recording` the current request of this context and of OpenCensus's; return what `leave` needs."""
     outer = CURRENT.get()
     tracer, span = TRACER.get(), SPAN.get()
@@ -148,7 +151,7 @@ def enter(recording: Any) -> Tuple[Any, ...]:
     return (outer if outer is None or outer.open else None, tracer, span, ATTRS.get(None))
 
 
-def leave(saved: Tuple[Any, ...]) -> None:
+def leave(saved: tuple[Any, ...]) -> None:
     """Put the context back as it was before `enter`.
 
     Values are set back, not reset by token: servers may leave a request in another context than they entered it in.

@@ -115,7 +115,7 @@ class Body:
     def __init__(self, body: Any, recording: Recording) -> None:
         self._autotrace_body = body
         self._autotrace_recording = recording
-        self._autotrace_next: Optional[Callable[[], Any]] = None
+        self._autotrace_next: Callable[[], Any] | None = None
 
     def __iter__(self) -> Iterator[Any]:
         return self

@@ -41,9 +41,7 @@ def remarks(sent: Sequence[Sent], items: Sequence[Item]) -> list[str]:
     """Return what the table does not show: what was hidden, and which operation spans the services."""
     hidden = sum(request.target == HEALTH for request in sent)
     operation = next((request.operation for request in sent if request.operation), "")
-    spanned = {
-        item["tags"]["ai.cloud.role"] for item in items if item["tags"]["ai.operation.id"] == operation
-    }
+    spanned = {item["tags"]["ai.cloud.role"] for item in items if item["tags"]["ai.operation.id"] == operation}
     return [
         f"{hidden} health checks were answered and not recorded: AUTOTRACE_BLACKLIST_PATHS={HEALTH}",
         f"Operation {operation[:8]} spans {len(spanned)} services: its requests came with one trace id.",

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import sys
 from functools import wraps
-from typing import Any, Dict, Optional
+from typing import Any
 
 from .. import asgi, wsgi
+from ..applications import build_recorder
 from ..current import CURRENT
 from ..patching import wrap_method
 from ..recorder import Recorder
-from ..applications import build_recorder
 
-_recorder: Dict[str, Optional[Recorder]] = {}
-_clean: Dict[str, str] = {}
+_recorder: dict[str, Recorder | None] = {}
+_clean: dict[str, str] = {}
 
 
 def patch_wsgi(module: Any) -> None:
@@ -58,7 +58,7 @@ def _note_request(original: Any) -> Any:
     return get_response_async
 
 
-def _route(request: Any) -> Optional[str]:
+def _route(request: Any) -> str | None:
     match = request.resolver_match
     if match is None:
         return None
@@ -117,7 +117,7 @@ def _closing(text: str, start: int) -> int:
     return len(text)
 
 
-def _find_recorder(handler: Any) -> Optional[Recorder]:
+def _find_recorder(handler: Any) -> Recorder | None:
     try:
         return _recorder["django"]
     except KeyError:
@@ -130,7 +130,7 @@ def _find_recorder(handler: Any) -> Optional[Recorder]:
         return recorder
 
 
-def _has_middleware(settings: Any) -> Optional[str]:
+def _has_middleware(settings: Any) -> str | None:
     """Return the OpenCensus middleware that the application uses, None for none."""
     if "opencensus.ext.django.middleware" not in sys.modules:
         return None

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import Any, Optional
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from .. import wsgi
+from ..applications import build_recorder
 from ..current import CURRENT
 from ..patching import wrap_method
 from ..recorder import Recorder
-from ..applications import build_recorder
 
-_recorders: WeakKeyDictionary[Any, Optional[Recorder]] = WeakKeyDictionary()
+_recorders: WeakKeyDictionary[Any, Recorder | None] = WeakKeyDictionary()
 
 
 def patch(module: Any) -> None:
@@ -50,7 +50,7 @@ def _note_response(original: Any) -> Any:
     return finalize_request
 
 
-def _find_recorder(app: Any) -> Optional[Recorder]:
+def _find_recorder(app: Any) -> Recorder | None:
     try:
         return _recorders[app]
     except KeyError:
@@ -58,10 +58,12 @@ def _find_recorder(app: Any) -> Optional[Recorder]:
         return recorder
 
 
-def _has_middleware(app: Any) -> Optional[str]:
+def _has_middleware(app: Any) -> str | None:
     """Return the OpenCensus middleware that the application uses, None for none."""
     for function in (app.before_request_funcs or {}).get(None, ()):
         owner = getattr(function, "__self__", None)
-        if owner is not None and any(base.__module__.startswith("opencensus.ext.flask") for base in type(owner).__mro__):
+        if owner is not None and any(
+            base.__module__.startswith("opencensus.ext.flask") for base in type(owner).__mro__
+        ):
             return type(owner).__name__
     return None

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import Any, Optional
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from .. import wsgi
+from ..applications import build_recorder
 from ..current import CURRENT
 from ..patching import wrap_method
 from ..recorder import Recorder
-from ..applications import build_recorder
 
 _TWEEN = "opencensus.ext.pyramid.pyramid_middleware.OpenCensusTweenFactory"
-_recorders: WeakKeyDictionary[Any, Optional[Recorder]] = WeakKeyDictionary()
+_recorders: WeakKeyDictionary[Any, Recorder | None] = WeakKeyDictionary()
 
 
 def patch(module: Any) -> None:
@@ -51,7 +51,7 @@ def _is_not_found(error: BaseException) -> bool:
     return isinstance(error, HTTPNotFound)
 
 
-def _route(attributes: Any, found: bool) -> Optional[str]:
+def _route(attributes: Any, found: bool) -> str | None:
     matched = attributes.get("matched_route")
     if matched is not None:
         return "/" + str(matched.pattern).lstrip("/")
@@ -61,7 +61,7 @@ def _route(attributes: Any, found: bool) -> Optional[str]:
     return f"/{type(attributes.get('context')).__name__}" + (f"/{name}" if name else "")
 
 
-def _find_recorder(router: Any) -> Optional[Recorder]:
+def _find_recorder(router: Any) -> Recorder | None:
     try:
         return _recorders[router]
     except KeyError:
@@ -72,7 +72,7 @@ def _find_recorder(router: Any) -> Optional[Recorder]:
         return recorder
 
 
-def _has_middleware(registry: Any) -> Optional[str]:
+def _has_middleware(registry: Any) -> str | None:
     """Return the OpenCensus tween that the application uses, None for none."""
     from pyramid.interfaces import ITweens
 
