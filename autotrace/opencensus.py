@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Callable, List, Optional
+from typing import TYPE_CHECKING, Any, Callable
 
 from opencensus.common.runtime_context import RuntimeContext
 from opencensus.trace import execution_context, samplers, span, span_context, status, trace_options, tracer
@@ -89,7 +89,7 @@ def _span_context(self: Any) -> Any:
     )
 
 
-def _tracestate(header: Optional[str]) -> Any:
+def _tracestate(header: str | None) -> Any:
     """Return what other vendors add to the trace, to be passed on; None where it is missing or malformed."""
     try:
         return TracestateStringFormatter().from_string(header) if header else None
@@ -103,7 +103,7 @@ def _inner_tracer(self: Any) -> Any:
     return noop_tracer.NoopTracer()
 
 
-_TRACER_PARTS = {
+_TRACER_PARTS: dict[str, Callable[[Any], Any]] = {
     "span_context": _span_context,
     "sampler": lambda self: samplers.AlwaysOnSampler() if self._recording.sampled else samplers.AlwaysOffSampler(),
     "exporter": lambda self: ChildExporter(self._recording),
@@ -136,7 +136,7 @@ def _attributes(self: Any) -> Any:
     return attributes
 
 
-_SPAN_PARTS = {
+_SPAN_PARTS: dict[str, Callable[[Any], Any]] = {
     "attributes": _attributes,
     "name": lambda self: self._recording.environ.get("REQUEST_METHOD", ""),
     "parent_span": lambda self: span.base.NullContextManager(span_id=self._recording.parent_id),
@@ -160,7 +160,7 @@ class ChildExporter:
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
 
-    def export(self, span_datas: List[Any]) -> None:
+    def export(self, span_datas: list[Any]) -> None:
         """Export spans; never raises, as the application's own code is what ends them."""
         try:
             self._recording.recorder.exporter.spans(self._recording, span_datas)
@@ -194,12 +194,23 @@ def iso_time(nanoseconds: int) -> str:
 
 
 def export_children(recording: Recording) -> None:
-    """Export the spans that were made with `current_span().span()`: they have no tracer that would end them."""
+    """Export the spans that nobody else will, as the request ends.
+
+    Those made with `current_span().span()` have no tracer that would; those that the application forgot to end do so
+    now, as they do with OpenCensus's own middleware.
+    """
+    request_tracer = tracer_of(recording)
     children = recording.span.__dict__.get("_child_spans", ())
-    own = context_tracer.ContextTracer(exporter=None, span_context=tracer_of(recording).span_context)
-    finished = [data for child in children for data in own.get_span_datas(child) if data.end_time]
-    if finished:
-        recording.recorder.exporter.spans(recording, finished)
+    own = context_tracer.ContextTracer(exporter=None, span_context=request_tracer.span_context)
+    rest = [data for child in children for data in own.get_span_datas(child) if data.end_time]
+    inner = request_tracer.__dict__.get("tracer")
+    forgotten = inner.list_collected_spans() if inner is not None else []
+    while forgotten:
+        last = forgotten.pop()
+        last.finish()
+        rest += own.get_span_datas(last)
+    if rest:
+        recording.recorder.exporter.spans(recording, rest)
 
 
 def sampling_rule(sampler: Any) -> Any:
@@ -216,7 +227,7 @@ def sampling_rule(sampler: Any) -> Any:
         raise TypeError(f"{type(sampler).__name__} has no should_sample method")
     known_rate = 100.0 * sampler.rate if type(sampler) is samplers.ProbabilitySampler else 100.0
 
-    def decide(trace_id: str, remote: Optional[Remote]) -> Optional[float]:
+    def decide(trace_id: str, remote: Remote | None) -> float | None:
         forced = remote is not None and remote.sampled
         context = span_context.SpanContext(
             trace_id=trace_id,

@@ -151,16 +151,29 @@ def enter(recording: Any) -> tuple[Any, ...]:
     return (outer if outer is None or outer.open else None, tracer, span, ATTRS.get(None))
 
 
-def leave(saved: tuple[Any, ...]) -> None:
-    """Put the context back as it was before `enter`.
+def leave(saved: tuple[Any, ...]) -> tuple[Any, Any, Any]:
+    """Put the context back as it was before `enter`; return what the request left there, for `resume`.
 
     Values are set back, not reset by token: servers may leave a request in another context than they entered it in.
     """
     outer, tracer, span, attributes = saved
+    left = (TRACER.get(), SPAN.get(), ATTRS.get(None))
     CURRENT.set(outer)
-    if TRACER.get() is not tracer:
+    if left[0] is not tracer:
         TRACER.set(tracer)
-    if SPAN.get() is not span:
+    if left[1] is not span:
         SPAN.set(span)
-    if ATTRS.get(None) is not attributes:
+    if left[2] is not attributes:
         ATTRS.set({} if attributes is None else attributes)
+    return left
+
+
+def resume(left: tuple[Any, Any, Any]) -> None:
+    """Go on, after `enter`, with what a request left: a span that is open from one chunk of a body to the next."""
+    tracer, span, attributes = left
+    if tracer is not DEFER:
+        TRACER.set(tracer)
+    if span is not DEFER:
+        SPAN.set(span)
+    if attributes is not None:
+        ATTRS.set(attributes)

@@ -7,7 +7,7 @@ from typing import Any, Callable, Iterator, Mapping, Optional
 
 from . import guard
 from .current import CURRENT
-from .recorder import Passing, Recorder, Recording, enter, leave
+from .recorder import Passing, Recorder, Recording, enter, leave, resume
 
 FindRecorder = Callable[[Any], Optional[Recorder]]
 
@@ -49,12 +49,12 @@ def traced(original: Any, find_recorder: FindRecorder) -> Any:
             recording.fail()
             recording.finish()
             raise
-        leave(saved)
+        left = leave(saved)
         # In memory already: nothing of the application runs after this, and the body keeps its identity.
         if recording.buffered or type(body) in (list, tuple):
             recording.finish()
             return body
-        return _watch(body, recording, environ)
+        return _watch(body, recording, environ, left)
 
     return call
 
@@ -78,12 +78,12 @@ def _call_unrecorded(recording: Any, original: Any, *args: Any) -> Any:
         recording.open = False
 
 
-def _watch(body: Any, recording: Recording, environ: Mapping[str, Any]) -> Any:
+def _watch(body: Any, recording: Recording, environ: Mapping[str, Any], left: Any) -> Any:
     try:
         wrapper = environ.get("wsgi.file_wrapper")
         if isinstance(wrapper, type) and isinstance(body, wrapper):
             return _watch_file(body, recording)
-        return SizedBody(body, recording) if hasattr(body, "__len__") else Body(body, recording)
+        return (SizedBody if hasattr(body, "__len__") else Body)(body, recording, left)
     except Exception as error:
         guard.failed("watching a response", error)
         recording.finish()
@@ -112,8 +112,9 @@ def _watch_file(body: Any, recording: Recording) -> Any:
 class Body:
     """A response body whose request ends with it. Whatever else is asked of it, the body itself answers."""
 
-    def __init__(self, body: Any, recording: Recording) -> None:
+    def __init__(self, body: Any, recording: Recording, left: Any) -> None:
         self._autotrace_body = body
+        self._autotrace_left = left
         self._autotrace_recording = recording
         self._autotrace_next: Callable[[], Any] | None = None
 
@@ -123,6 +124,7 @@ class Body:
     def __next__(self) -> Any:
         recording = self._autotrace_recording
         saved = enter(recording)
+        resume(self._autotrace_left)
         try:
             if self._autotrace_next is None:
                 self._autotrace_next = iter(self._autotrace_body).__next__
@@ -135,7 +137,7 @@ class Body:
             recording.finish()
             raise
         finally:
-            leave(saved)
+            self._autotrace_left = leave(saved)
         if chunk:
             recording.sent = True
         return chunk
@@ -147,6 +149,7 @@ class Body:
         try:
             if close is not None:
                 saved = enter(recording)
+                resume(self._autotrace_left)
                 try:
                     close()
                 finally:

@@ -71,7 +71,11 @@ def _remember(route: str) -> str:
     return template
 
 
-_GROUP = re.compile(r"\((?:\?P<(?P<name>\w+)>|(?P<other>\?[:=!<#aiLmsux-])?)")
+# What a route of `re_path` is made of: escapes, classes, anchors, repetition; a group is found by its parenthesis.
+_PART = re.compile(
+    r"\\(?P<escaped>.)|(?P<set>\[\^?\]?(?:\\.|[^\]\\])*\])|[\^$?*+]|\{\d*,?\d*\}|(?P<group>\()", re.DOTALL
+)
+_GROUP = re.compile(r"\((?:\?P<(?P<name>\w+)>|(?P<special>\?(?!P=))?)")
 
 
 def template_of(route: str) -> str:
@@ -80,41 +84,31 @@ def template_of(route: str) -> str:
     >>> template_of("users/<int:id>/"), template_of(r"^archive/(?P<year>[0-9]{4})/$")
     ('users/<int:id>/', 'archive/{year}/')
     """
-    if not re.search(r"[\^$\\(]", route):
+    if not re.search(r"[\^$\\(\[]", route):
         return route
-    parts = []
-    rest = route
-    while True:
-        group = _GROUP.search(rest)
-        if group is None:
-            break
-        parts.append(rest[: group.start()])
-        end = _closing(rest, group.start())
-        parts.append("" if group["other"] else "{%s}" % (group["name"] or ""))
-        rest = rest[end:].lstrip("?*+")
-    text = "".join([*parts, rest])
-    return re.sub(r"\\([^AZbBdDsSwW])", r"\1", re.sub(r"\^|\$|\\[AZbB]", "", text))
+    text, position = [], 0
+    for part in iter(lambda: _PART.search(route, position), None):
+        text.append(route[position : part.start()])
+        position = part.end()
+        if part["group"]:
+            group = _GROUP.match(route, part.start())
+            text.append("" if group is None or group["special"] else "{%s}" % (group["name"] or ""))
+            position = _closing(route, part.start())
+        elif part["set"]:
+            text.append("{}")
+        elif part["escaped"] and part["escaped"] not in "AZzbB":
+            text.append("{}" if part["escaped"] in "dDsSwW" else part["escaped"])
+    return "".join([*text, route[position:]])
 
 
-def _closing(text: str, start: int) -> int:
+def _closing(route: str, start: int) -> int:
     """Return the offset behind the parenthesis that closes the one at `start`."""
-    depth, position, in_class = 0, start, False
-    while position < len(text):
-        character = text[position]
-        if character == "\\":
-            position += 1
-        elif in_class:
-            in_class = character != "]"
-        elif character == "[":
-            in_class = True
-        elif character == "(":
-            depth += 1
-        elif character == ")":
-            depth -= 1
-            if depth == 0:
-                return position + 1
-        position += 1
-    return len(text)
+    depth = 0
+    for part in re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()]", re.DOTALL).finditer(route, start):
+        depth += (part[0] == "(") - (part[0] == ")")
+        if depth == 0:
+            return part.end()
+    return len(route)
 
 
 def _find_recorder(handler: Any) -> Recorder | None:
