@@ -87,7 +87,10 @@ def template_of(route: str) -> str:
     if not re.search(r"[\^$\\(\[]", route):
         return route
     text, position = [], 0
-    for part in iter(lambda: _PART.search(route, position), None):
+    while True:
+        part = _PART.search(route, position)
+        if part is None:
+            return "".join([*text, route[position:]])
         text.append(route[position : part.start()])
         position = part.end()
         if part["group"]:
@@ -98,7 +101,6 @@ def template_of(route: str) -> str:
             text.append("{}")
         elif part["escaped"] and part["escaped"] not in "AZzbB":
             text.append("{}" if part["escaped"] in "dDsSwW" else part["escaped"])
-    return "".join([*text, route[position:]])
 
 
 def _closing(route: str, start: int) -> int:
