@@ -138,5 +138,3 @@ def _propagation(chosen: Any) -> Extract:
     except Exception as error:
         guard.warn("propagator", f"the propagator {chosen} cannot be used, tracecontext is: {error}")
         return tracecontext
-
-

@@ -30,7 +30,8 @@ def traced(original: Any, find_recorder: FindRecorder) -> Any:
     async def call(self: Any, scope: Any, receive: Any, send: Any) -> Any:
         current = CURRENT.get()
         recording = None
-        if scope["type"] == "http" and (current is None or not current.open):
+        # Answered: a server that pipelines has begun the next request of the connection, in a copy of this context.
+        if scope["type"] == "http" and (current is None or not current.open or current.answered):
             try:
                 recorder = find_recorder(self)
                 recording = None if recorder is None else recorder.start(environ_of(scope))
@@ -55,10 +56,12 @@ async def _call_recorded(recording: Recording, original: Any, app: Any, scope: A
         kind = message["type"]
         if kind == "http.response.start":
             recording.status = str(message["status"])
+        elif kind == "http.response.body" and not message.get("more_body", False):
+            recording.answered = True
         await send(message)
         if kind == "http.response.body":
             recording.sent = True
-            if not message.get("more_body", False):
+            if recording.answered:
                 recording.finish()
 
     try:

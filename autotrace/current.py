@@ -6,3 +6,11 @@ from contextvars import ContextVar
 from typing import Any
 
 CURRENT: ContextVar[Any] = ContextVar("autotrace", default=None)
+
+
+def is_current(environ: Any) -> bool:
+    """Tell whether a WSGI environ is that of the current request, or a copy that middleware made of it."""
+    current = CURRENT.get()
+    if current is None:
+        return False
+    return current.environ is environ or environ.get("wsgi.input", 0) is current.environ.get("wsgi.input", 1)

@@ -21,7 +21,7 @@ def identify(settings: Settings, key: str, application: str, environ: Mapping[st
     """Return this process's identity; `application` is the name that the framework knows the application by."""
     return Identity(
         key=key,
-        role=settings.role_name or _first(environ, _ROLE_VARIABLES) or _deployment(environ) or application,
+        role=settings.role_name or _first(environ, _ROLE_VARIABLES) or _deployment(environ) or application or "python",
         instance=settings.role_instance or _first(environ, _INSTANCE_VARIABLES) or os.uname().nodename,
         version=settings.app_version,
         sdk=f"py{sys.version_info[0]}.{sys.version_info[1]}:autotrace:{__version__}",

@@ -132,7 +132,10 @@ class Lines:
         }
         if data.span_kind == 2:  # opencensus.trace.span.SpanKind.CLIENT
             base.update(_client(attributes, base))
-        tags = {"ai.operation.id": recording.trace_id, "ai.operation.parentId": data.parent_span_id or recording.span_id}
+        tags = {
+            "ai.operation.id": recording.trace_id,
+            "ai.operation.parentId": data.parent_span_id or recording.span_id,
+        }
         item: Dict[str, Any] = {
             "ver": 1,
             "name": "Microsoft.ApplicationInsights.RemoteDependency",
@@ -225,7 +228,9 @@ def _texts(attributes: Mapping[Any, Any]) -> Dict[str, str]:
     for key, value in list(attributes.items()):
         name = clean(_text(key), KEY_LIMIT)
         if name and value is not None:
-            texts[name] = clean(_text(value), VALUE_LIMIT)
+            text = _text(value)
+            # OpenCensus's name for the address of a call, which may hold a password or a token.
+            texts[name] = clean(urls.redact(text) if name == "http.url" else text, VALUE_LIMIT)
     return {name: text for name, text in texts.items() if text}
 
 

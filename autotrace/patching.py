@@ -11,7 +11,10 @@ def wrap_method(module: Any, path: str, make: Callable[..., Any], *arguments: An
     """Put `make(original, *arguments)` in the place of the method `path` ("Class.method") of `module`.
 
     A plain function, where wrapt's own proxy costs three times as much in each call. Raises AttributeError when the
-    module has no such method.
+    class does not define such a method itself.
     """
     owner, name, original = wrapt.resolve_path(module, path)
+    if name not in vars(owner):
+        # An inherited method would be frozen here: whoever patches the base class later would be ignored.
+        raise AttributeError(f"{path} is inherited")
     wrapt.apply_patch(owner, name, make(original, *arguments))

@@ -6,21 +6,26 @@ costs in a benchmark of its own, it costs several times over between a framework
 
 from __future__ import annotations
 
+from collections import deque
 from os import urandom
 from time import perf_counter_ns, time_ns
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
 
 from . import guard
 from .current import CURRENT
-from .opencensus import ATTRS, DEFER, NO_TRACER, SPAN, TRACER, export_children
+from .opencensus import ATTRS, DEFER, NO_TRACER, SPAN, TRACER
 from .propagation import Extract, Remote, tracecontext
 from .sampling import score
+from .spans import export_children
 
 if TYPE_CHECKING:
     from .blacklist import Blacklist
     from .exporters import Exporter
 
 Environ = Mapping[str, Any]
+# What remains of a request's environ after its end.
+_NOTHING: Environ = MappingProxyType({})
 Sampler = Callable[[str, Optional[Remote]], Optional[float]]
 
 
@@ -28,10 +33,11 @@ class Passing:
     """A request that is not recorded; it marks the context so that what runs inside is not taken for a request."""
 
     open = True
+    answered = False
     sampled = False
-    environ = None
-    tracer = NO_TRACER
-    span = None
+    environ: Environ = _NOTHING
+    tracer: Any = NO_TRACER
+    span: Any = None
 
 
 class Recording:
@@ -39,15 +45,17 @@ class Recording:
 
     `sampled` False means that only its trace context lives: spans inside are not exported and no item is made.
     `status` is the response's status as text. `route` is called at the end to learn the route template, which is
-    relative to `mount`, a SCRIPT_NAME. `buffered` means that the response's body is in memory: nothing of the
-    application runs after its return. `rate` is the share of requests that are kept, in percent; `path` is SCRIPT_NAME
+    relative to `mount`, a SCRIPT_NAME. `buffered` means that the response's body is in memory, `inner` is
+    the body as the innermost application returned it. `rate` is the share of requests that are kept, in percent; `path` is SCRIPT_NAME
     and PATH_INFO as they came, for mounting moves them about.
     """
 
     # Defaults of the class: a request sets what differs.
     open = True
+    answered = False
     sampled = True
     buffered = False
+    inner: Any = None
     failed = False
     sent = False
     status: str | None = None
@@ -85,13 +93,35 @@ class Recording:
             return
         self.duration = perf_counter_ns() - self.clock
         self.open = False
-        try:
-            exporter = self.recorder.exporter
-            if self.span is not None:
+        self._export()
+        while LATE:
+            LATE.popleft()._export()
+
+    def finish_later(self) -> None:
+        """End the request now and export it with the next one: for finalizers, which may run while a lock is held."""
+        if self.open:
+            self.duration = perf_counter_ns() - self.clock
+            self.open = False
+            LATE.append(self)
+
+    def _export(self) -> None:
+        exporter = self.recorder.exporter
+        if self.span is not None:
+            try:
                 export_children(self)
+            except Exception as error:
+                guard.failed("exporting the spans of a request", error)
+        try:
             exporter.request(self)
         except Exception as error:
             guard.failed("exporting a request", error)
+        # Contexts that the application copied may live on, and with them this object: not what it refers to.
+        self.environ = _NOTHING
+        self.route = self.inner = self.span = self.tracer = self.attributes = None
+
+
+# Requests that ended in a finalizer.
+LATE: deque[Recording] = deque()
 
 
 class Recorder:

@@ -7,7 +7,7 @@ import os
 import random
 import threading
 import time
-from typing import Callable, Dict, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, NamedTuple, Optional, Protocol, Tuple
 
 from . import guard
 from .spool import Spool
@@ -33,17 +33,26 @@ class Answer(NamedTuple):
     retry_after: Optional[float] = None
 
 
-# Posts lines within a number of seconds. It is called by one thread at a time.
-Post = Callable[[bytes, float], Answer]
+class Transport(Protocol):
+    """What posts lines. Its methods are called by one thread at a time."""
+
+    def post(self, lines: bytes, seconds: float) -> Answer:
+        """Post wire lines within a number of seconds."""
+
+    def close(self) -> None:
+        """Close what it holds open."""
+
+    def abandon(self) -> None:
+        """Let go of what a forked child inherited, without any lock: their holder does not exist there."""
 
 
 class Journal:
     """A spool and the thread that empties it, both of the process that made them."""
 
-    def __init__(self, spool: Spool, post: Post) -> None:
+    def __init__(self, spool: Spool, transport: Transport) -> None:
         self.pid = os.getpid()
         self.spool = spool
-        self._post = post
+        self.transport = transport
         self._wake = threading.Event()
         # The first line of a process starts the thread; it then tells when it waits for more.
         spool.waiting, spool.wake = True, self._start
@@ -84,8 +93,9 @@ class Journal:
         if self._thread is not None:
             self._thread.join(seconds)
         if self._thread is None or not self._thread.is_alive():
+            self.transport.close()
             self.spool.close()
-            self._say_dropped()
+            self._say_dropped(at_end=True)
 
     def _start(self) -> None:
         self.spool.wake = self._wake.set
@@ -130,7 +140,7 @@ class Journal:
             batch = self.spool.take()
             if batch is None or not self._may_post():
                 break
-            answer = self._post(batch.lines, self._seconds_left())
+            answer = self.transport.post(batch.lines, self._seconds_left())
             if not answer.delivered:
                 self._back_off(answer.retry_after)
                 break
@@ -143,8 +153,8 @@ class Journal:
                 break
         self._say_dropped()
 
-    def _say_dropped(self) -> None:
-        minute = int(time.monotonic() // 60)
+    def _say_dropped(self, *, at_end: bool = False) -> None:
+        minute = -2 if at_end else int(time.monotonic() // 60)
         if self.spool.dropped and minute != self._said_minute:
             self._said_minute = minute
             lost, self.spool.dropped = self.spool.dropped, 0
@@ -199,6 +209,7 @@ def abandon_inherited() -> None:
         inherited = _journals.pop(key, None)
         if inherited is not None:
             inherited.spool.abandon()
+            inherited.transport.abandon()
 
 
 if hasattr(os, "register_at_fork"):

@@ -52,67 +52,93 @@ class Settings:
     connection_string: ConnectionString | None = field(
         default=None,
         metadata=_declare(
-            "APPLICATIONINSIGHTS_CONNECTION_STRING", connection_strings.parse, "TEXT", "none",
+            "APPLICATIONINSIGHTS_CONNECTION_STRING",
+            connection_strings.parse,
+            "TEXT",
+            "none",
             "The Application Insights resource that receives the telemetry, as the Azure portal shows it. "
             "Without a valid one, each request is printed as one readable line on stderr (console).",
             "InstrumentationKey=...;IngestionEndpoint=https://...",
-            aliases=("APPINSIGHTS_INSTRUMENTATIONKEY",), secret=True,
+            aliases=("APPINSIGHTS_INSTRUMENTATIONKEY",),
+            secret=True,
         ),
     )
     sampler: float | Expression = field(
         default=1.0,
         metadata=_declare(
-            "AUTOTRACE_SAMPLER", values.sampler, "RATE", "always_on",
+            "AUTOTRACE_SAMPLER",
+            values.sampler,
+            "RATE",
+            "always_on",
             "Which share of the requests is recorded.",
             "always_on, always_off, a rate such as 0.25 or 25%, or an expression such as "
             "opencensus.trace.samplers.ProbabilitySampler(rate=0.5)",
-            expression=True, words=("always_on", "always_off"),
+            expression=True,
+            words=("always_on", "always_off"),
         ),
     )
     exporter: str | Expression = field(
         default="console",
         metadata=_declare(
-            "AUTOTRACE_EXPORTER", values.word_or_expression(_EXPORTERS), "EXPORTER",
+            "AUTOTRACE_EXPORTER",
+            values.word_or_expression(_EXPORTERS),
+            "EXPORTER",
             "azure with a valid connection string, else console",
             "Where the telemetry goes: to Azure, to stderr as one readable line a request, or nowhere.",
             "azure, console, none, or an expression such as "
             "opencensus.ext.azure.trace_exporter.AzureExporter(connection_string='...')",
-            expression=True, words=_EXPORTERS,
+            expression=True,
+            words=_EXPORTERS,
         ),
     )
     propagator: str | Expression = field(
         default="tracecontext",
         metadata=_declare(
-            "AUTOTRACE_PROPAGATOR", values.word_or_expression(_PROPAGATORS), "FORMAT", "tracecontext",
+            "AUTOTRACE_PROPAGATOR",
+            values.word_or_expression(_PROPAGATORS),
+            "FORMAT",
+            "tracecontext",
             "Which headers carry the trace between services.",
             "tracecontext (W3C), b3, or an expression such as "
             "opencensus.trace.propagation.google_cloud_format.GoogleCloudFormatPropagator()",
-            expression=True, words=_PROPAGATORS,
+            expression=True,
+            words=_PROPAGATORS,
         ),
     )
     blacklist_paths: tuple[str, ...] = field(
         default=("_ah/health",),
         metadata=_declare(
-            "AUTOTRACE_BLACKLIST_PATHS", values.entries, "LIST", "_ah/health",
+            "AUTOTRACE_BLACKLIST_PATHS",
+            values.entries,
+            "LIST",
+            "_ah/health",
             "Which requests are not recorded. Replaces the default; a comma alone empties the list.",
             "a comma list of path prefixes (/health, static/), / for the root alone, patterns (/api/*/ping, "
             "re:^/v\\d+/ping$), sites (https://example.com/admin) and user agents (agent:AlwaysOn)",
-            aliases=("AUTOTRACE_EXCLUDELIST_PATHS",), check=values.blacklist_entry,
+            aliases=("AUTOTRACE_EXCLUDELIST_PATHS",),
+            check=values.blacklist_entry,
         ),
     )
     blacklist_hostnames: tuple[str, ...] = field(
         default=(),
         metadata=_declare(
-            "AUTOTRACE_BLACKLIST_HOSTNAMES", values.entries, "LIST", "none",
+            "AUTOTRACE_BLACKLIST_HOSTNAMES",
+            values.entries,
+            "LIST",
+            "none",
             "Which hosts the application may call without a record.",
             "a comma list of host or host:port",
-            aliases=("AUTOTRACE_EXCLUDELIST_HOSTNAMES",), check=values.host,
+            aliases=("AUTOTRACE_EXCLUDELIST_HOSTNAMES",),
+            check=values.host,
         ),
     )
     role_name: str | None = field(
         default=None,
         metadata=_declare(
-            "AUTOTRACE_ROLE_NAME", values.name, "NAME", "found out from the environment and the command",
+            "AUTOTRACE_ROLE_NAME",
+            values.name,
+            "NAME",
+            "found out from the environment and the command",
             "The name of this service in the application map.",
             "text without control characters",
         ),
@@ -120,7 +146,9 @@ class Settings:
     role_instance: str | None = field(
         default=None,
         metadata=_declare(
-            "AUTOTRACE_ROLE_INSTANCE", values.name, "NAME",
+            "AUTOTRACE_ROLE_INSTANCE",
+            values.name,
+            "NAME",
             "found out from the environment, else the host name",
             "The name of this machine, pod or instance.",
             "text without control characters",
@@ -129,7 +157,10 @@ class Settings:
     app_version: str | None = field(
         default=None,
         metadata=_declare(
-            "AUTOTRACE_APP_VERSION", values.name, "VERSION", "none",
+            "AUTOTRACE_APP_VERSION",
+            values.name,
+            "VERSION",
+            "none",
             "The version of the application, sent with each item.",
             "text without control characters",
         ),
@@ -137,16 +168,23 @@ class Settings:
     frameworks: tuple[str, ...] = field(
         default=_FRAMEWORKS,
         metadata=_declare(
-            "AUTOTRACE_FRAMEWORKS", values.entries, "LIST", ",".join(_FRAMEWORKS),
+            "AUTOTRACE_FRAMEWORKS",
+            values.entries,
+            "LIST",
+            ",".join(_FRAMEWORKS),
             "Which web frameworks are traced where they are found.",
             "a comma list of " + ", ".join(_FRAMEWORKS),
-            words=_FRAMEWORKS, check=values.one_of(_FRAMEWORKS),
+            words=_FRAMEWORKS,
+            check=values.one_of(_FRAMEWORKS),
         ),
     )
     failed_statuses: tuple[tuple[int, int], ...] = field(
         default=((400, 400), (402, 599)),
         metadata=_declare(
-            "AUTOTRACE_FAILED_STATUSES", values.status_ranges, "LIST", "400,402-599",
+            "AUTOTRACE_FAILED_STATUSES",
+            values.status_ranges,
+            "LIST",
+            "400,402-599",
             "Which response statuses mark a request as failed.",
             "a comma list of statuses and ranges such as 400,402-599",
         ),
@@ -154,7 +192,10 @@ class Settings:
     url_query: str | tuple[str, ...] = field(
         default="redact",
         metadata=_declare(
-            "AUTOTRACE_URL_QUERY", values.url_query, "WORD", "redact",
+            "AUTOTRACE_URL_QUERY",
+            values.url_query,
+            "WORD",
+            "redact",
             "What is recorded of query strings: keys with each value REDACTED (redact), everything (keep), "
             "nothing (drop), or the values of the listed keys only.",
             "redact, keep, drop or a comma list of keys",
@@ -163,7 +204,10 @@ class Settings:
     trusted_proxies: int = field(
         default=0,
         metadata=_declare(
-            "AUTOTRACE_TRUSTED_PROXIES", values.whole_number(0, 100), "NUMBER", "0",
+            "AUTOTRACE_TRUSTED_PROXIES",
+            values.whole_number(0, 100),
+            "NUMBER",
+            "0",
             "How many proxies in front of the server are believed about the client's address, scheme and "
             "host (X-Forwarded-For, -Proto, -Host).",
             "a whole number from 0 to 100",
@@ -172,7 +216,10 @@ class Settings:
     spool_dir: str | None = field(
         default=None,
         metadata=_declare(
-            "AUTOTRACE_SPOOL_DIR", values.directory, "PATH", "a private directory of this user",
+            "AUTOTRACE_SPOOL_DIR",
+            values.directory,
+            "PATH",
+            "a private directory of this user",
             "The directory that keeps telemetry until it is sent.",
             "an absolute path",
         ),
@@ -180,7 +227,10 @@ class Settings:
     spool_size: int = field(
         default=50,
         metadata=_declare(
-            "AUTOTRACE_SPOOL_SIZE", values.whole_number(1, 100_000), "MB", "50",
+            "AUTOTRACE_SPOOL_SIZE",
+            values.whole_number(1, 100_000),
+            "MB",
+            "50",
             "How many megabytes of unsent telemetry are kept before the oldest is dropped.",
             "a whole number from 1 to 100000",
         ),
@@ -188,7 +238,10 @@ class Settings:
     log_level: str = field(
         default="warning",
         metadata=_declare(
-            "AUTOTRACE_LOG_LEVEL", values.one_of(LEVELS), "LEVEL", "warning",
+            "AUTOTRACE_LOG_LEVEL",
+            values.one_of(LEVELS),
+            "LEVEL",
+            "warning",
             "How much autotrace says about itself on stderr.",
             ", ".join(LEVELS),
             words=LEVELS,
@@ -197,7 +250,10 @@ class Settings:
     enabled: bool = field(
         default=True,
         metadata=_declare(
-            "AUTOTRACE_ENABLED", values.flag, "BOOL", "true",
+            "AUTOTRACE_ENABLED",
+            values.flag,
+            "BOOL",
+            "true",
             "Whether requests are traced at all.",
             "1, true, yes, on or 0, false, no, off",
         ),

@@ -101,8 +101,8 @@ class Spool:
             try:
                 segment.append(line)
             except OSError as error:
-                self._leave_disk(error)
-                self._roll().append(line)
+                _say_memory(error)
+                self._roll(on_disk=False).append(line)
         if self.waiting:
             self.waiting = False
             self.wake()
@@ -165,44 +165,45 @@ class Spool:
     def _all(self) -> List[Segment]:
         return [*self._waiting, *([self._writing] if self._writing is not None else [])]
 
-    def _roll(self) -> Segment:
+    def _roll(self, *, on_disk: bool = True) -> Segment:
         """Begin a new segment for writing; the full one waits for the sender."""
         if self._writing is not None:
             self._waiting.append(self._writing)
+            self._writing = None
         self._keep_within_limit()
         try:
-            self._writing = _create(self._directory)
+            self._writing = _create(self._directory if on_disk else None)
         except OSError as error:
-            self._leave_disk(error)
+            # The disk is tried again with the next segment.
+            _say_memory(error)
             self._writing = _create(None)
         return self._writing
 
-    def _leave_disk(self, error: OSError) -> None:
-        # Said once for each kind of error; the disk is tried again with the next segment.
-        guard.warn(f"spool{error.errno}", f"unsent telemetry is kept in memory only: {error.strerror or error}")
-        if self._writing is not None:
-            self._waiting.append(self._writing)
-            self._writing = None
-        self._directory = None
-
     def _keep_within_limit(self) -> None:
-        if self._directory is None:
-            total, limit = sum(segment.size for segment in self._waiting), min(self._limit, MEMORY_LIMIT)
-        else:
-            # Segments of other processes count too: the bound is that of the directory.
-            total, limit = _total_size(self._directory), self._limit
-        while self._waiting and total + SEGMENT_SIZE > limit:
-            oldest = self._waiting.popleft()
-            total -= oldest.size
-            self.dropped += oldest.unsent()
-            oldest.close(delete=True)
+        memory = sum(segment.size for segment in self._waiting if segment.path is None)
+        # Segments of other processes count too: the bound is that of the directory.
+        total = memory + (_total_size(self._directory) if self._directory is not None else 0)
+        for segment in list(self._waiting):
+            in_memory = segment.path is None
+            if total + SEGMENT_SIZE > self._limit or (in_memory and memory + SEGMENT_SIZE > MEMORY_LIMIT):
+                total -= segment.size
+                memory -= segment.size * in_memory
+                self.dropped += segment.unsent()
+                self._waiting.remove(segment)
+                segment.close(delete=True)
+
+
+def _say_memory(error: OSError) -> None:
+    # Once for each kind of error.
+    guard.warn(f"spool{error.errno}", f"unsent telemetry is kept in memory only: {error.strerror or error}")
 
 
 def private_directory(chosen: Optional[str]) -> Optional[str]:
     """Return a directory that only this user can read, created where needed; None when none can be had.
 
     `chosen` is tried alone when given; else the user's state directory, then a directory of this user's under the
-    system's temporary directory. A directory of somebody else, or a link, is never used.
+    system's temporary directory. A directory of somebody else, or a link, is never used. One that `chosen` finds
+    keeps its mode: it may serve other purposes, and what is below it is private.
     """
     temporary = os.path.join(tempfile.gettempdir(), f"autotrace-{os.geteuid()}")
     state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
@@ -210,7 +211,7 @@ def private_directory(chosen: Optional[str]) -> Optional[str]:
     for path in candidates:
         try:
             os.makedirs(path, mode=0o700, exist_ok=True)
-            _make_private(path)
+            _make_private(path, keep_mode=path == chosen)
             return path
         except OSError as error:
             guard.warn("spool directory" + path, f"cannot keep telemetry in {path}: {error.strerror or error}", "info")
@@ -218,11 +219,11 @@ def private_directory(chosen: Optional[str]) -> Optional[str]:
     return None
 
 
-def _make_private(path: str) -> None:
+def _make_private(path: str, *, keep_mode: bool = False) -> None:
     found = os.lstat(path)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise OSError(errno.EPERM, "it is a link or belongs to another user")
-    if stat.S_IMODE(found.st_mode) & 0o077:
+    if stat.S_IMODE(found.st_mode) & 0o077 and not keep_mode:
         os.chmod(path, 0o700)
     if not os.access(path, os.W_OK | os.X_OK):
         raise OSError(errno.EACCES, os.strerror(errno.EACCES))
@@ -248,11 +249,25 @@ def _create(directory: Optional[str]) -> Segment:
         fd = os.memfd_create("autotrace") if hasattr(os, "memfd_create") else _unlinked_file()
         path = None
     else:
-        path = os.path.join(directory, f"{time.time_ns():020d}-{os.getpid()}{_SUFFIX}")
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return _create_file(os.path.join(directory, f"{time.time_ns():020d}-{os.getpid()}{_SUFFIX}"))
     segment = Segment(fd, path, _HEADER, _HEADER)
     segment.mark(_HEADER)
+    return segment
+
+
+def _create_file(path: str) -> Segment:
+    """Create a segment that has its name only once it is locked and whole: until then nobody may adopt it."""
+    unnamed = path + ".new"
+    fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    segment = Segment(fd, unnamed, _HEADER, _HEADER)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        segment.mark(_HEADER)
+        os.rename(unnamed, path)
+    except OSError:
+        segment.close(delete=True)
+        raise
+    segment.path = path
     return segment
 
 
@@ -291,12 +306,13 @@ def _lock_segment(path: str) -> Optional[Segment]:
         found = os.fstat(fd)
         if found.st_nlink == 0 or not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
             raise OSError(errno.EPERM, path)
-        sent, expired = _sent_offset(fd), time.time() - found.st_mtime > RETENTION
+        size = max(found.st_size, _HEADER)
+        segment = Segment(fd, path, min(_sent_offset(fd), size), size)
     except OSError:
         os.close(fd)
         return None
-    segment = Segment(fd, path, sent, found.st_size)
-    if expired:
+    if time.time() - found.st_mtime > RETENTION:
+        guard.warn("expired", f"{segment.unsent()} unsent items or more are too old for the service and dropped")
         segment.close(delete=True)
         return None
     return segment
@@ -306,5 +322,3 @@ def _sent_offset(fd: int) -> int:
     header = os.pread(fd, _HEADER, 0)
     digits, newline = header[:-1], header[-1:]
     return max(int(digits), _HEADER) if newline == b"\n" and digits.isdigit() else _HEADER
-
-

@@ -46,9 +46,7 @@ def read_head(path: str) -> bytes:
         return program.read(4096)
 
 
-def interpreter(
-    path: str, head: bytes, command: Sequence[str], environ: Mapping[str, str]
-) -> Interpreter | None:
+def interpreter(path: str, head: bytes, command: Sequence[str], environ: Mapping[str, str]) -> Interpreter | None:
     """Return the Python that a program runs in; None when it is not a Python program."""
     if is_uwsgi(path):
         return Interpreter(None, ())

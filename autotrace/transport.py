@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import time
 import zlib
 from typing import Any, List, Optional, Tuple
@@ -35,7 +36,7 @@ class Transport:
     """A kept-alive connection to one endpoint, used by one thread at a time."""
 
     def __init__(self, endpoint: str) -> None:
-        self._endpoint = endpoint
+        self._configured = self._endpoint = endpoint
         self._connection: Optional[http.client.HTTPConnection] = None
         self._used = 0.0
 
@@ -45,22 +46,28 @@ class Transport:
         packer = zlib.compressobj(3, zlib.DEFLATED, 31)
         packed = packer.compress(body) + packer.flush()
         for _ in range(_MOST_REDIRECTS):
+            kept = self._connection is not None
             try:
                 status, headers, answer = self._exchange(packed, seconds)
             except (OSError, http.client.HTTPException, ValueError) as error:
-                self._close()
+                self.close()
+                if kept and isinstance(error, ConnectionError):
+                    # The endpoint closed the connection while it was not used: the next one is new.
+                    continue
+                # A host that a redirect named may go again.
+                self._endpoint = self._configured
                 why = str(error) or type(error).__name__
                 guard.warn("endpoint", f"cannot reach {self._endpoint}: {why}; telemetry waits in the spool", "info")
                 return Answer(False)
             if status not in _REDIRECTS:
-                return self._read(status, headers, answer, lines)
+                return self._read(status, headers, answer, lines, seconds)
             if not self._redirect(headers.get("Location", "")):
                 break
         return Answer(False)
 
     def _exchange(self, body: bytes, seconds: float) -> Tuple[int, Any, bytes]:
         if self._connection is not None and time.monotonic() - self._used > _IDLE_LIMIT:
-            self._close()
+            self.close()
         connection = self._connection or self._connect(seconds)
         connection.timeout = seconds
         if connection.sock is not None:
@@ -69,7 +76,7 @@ class Transport:
         response = connection.getresponse()
         answer = response.read(1 << 20)
         if response.will_close or not response.isclosed():
-            self._close()
+            self.close()
         self._used = time.monotonic()
         return response.status, response.headers, answer
 
@@ -80,25 +87,38 @@ class Transport:
         self._connection = kind(parts.hostname or "", parts.port, timeout=seconds)
         return self._connection
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the connection; the next post opens a new one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
+    def abandon(self) -> None:
+        """Close the connection that a forked child inherited.
+
+        Not as `close` does, which waits for a lock that the parent's thread may have held at the fork.
+        """
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.sock is not None:
+            os.close(connection.sock.detach())
+
     def _redirect(self, location: str) -> bool:
         """Follow a redirect to a host of the service over https, or on loopback; remember it."""
-        parts = urlsplit(location)
-        host = parts.hostname or ""
+        try:
+            parts = urlsplit(location)
+            host, _ = parts.hostname or "", parts.port
+        except ValueError:
+            parts, host = urlsplit(""), ""
         trusted = host in _LOOPBACK or (parts.scheme == "https" and host.endswith(_SERVICE_SUFFIXES))
         if not trusted or parts.scheme not in ("http", "https"):
             guard.warn("redirect", f"the endpoint redirects to {host!r}, which is no host of the service: not followed")
             return False
-        self._close()
+        self.close()
         path = parts.path[: -len(_PATH)] if parts.path.endswith(_PATH) else ""
         self._endpoint = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
         return True
 
-    def _read(self, status: int, headers: Any, answer: bytes, lines: bytes) -> Answer:
+    def _read(self, status: int, headers: Any, answer: bytes, lines: bytes, seconds: float) -> Answer:
         """Turn an answer of the service into what becomes of the batch."""
         if status == 200:
             return Answer(True)
@@ -109,17 +129,20 @@ class Transport:
             return Answer(False, retry_after=_retry_after(headers))
         each = lines.splitlines(keepends=True)
         if status == 413 and len(each) > 1:
-            half = len(each) // 2
-            first = self.post(b"".join(each[:half]), 10.0)
-            second = self.post(b"".join(each[half:]), 10.0)
-            again = [*first.again, *second.again]
-            for answered, part in ((first, each[:half]), (second, each[half:])):
-                if not answered.delivered:
-                    again.extend(part)
-            return Answer(True, tuple(again), first.retry_after or second.retry_after)
+            return self._post_halves(each, seconds)
         text = _reasons(answer) or "no reason given"
         guard.warn(f"refused{status}", f"the endpoint refuses telemetry ({status}: {text}); {len(each)} items dropped")
         return Answer(True)
+
+    def _post_halves(self, each: List[bytes], seconds: float) -> Answer:
+        half = len(each) // 2
+        again: List[bytes] = []
+        retry_after: Optional[float] = None
+        for part in (each[:half], each[half:]):
+            answered = self.post(b"".join(part), seconds / 2)
+            again.extend(answered.again if answered.delivered else part)
+            retry_after = answered.retry_after if retry_after is None else retry_after
+        return Answer(True, tuple(again), retry_after)
 
     def _read_partial(self, answer: bytes, lines: bytes, retry_after: Optional[float]) -> Answer:
         each = lines.splitlines(keepends=True)

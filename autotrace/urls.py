@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Mapping, Optional, Tuple
 from urllib.parse import quote, urlsplit
 
 from .blacklist import text
@@ -16,8 +16,10 @@ _REDACTED = "REDACTED"
 _UNSAFE_PATH = re.compile(r"[^A-Za-z0-9/._~!$&'()*+,;=:@-]")
 _UNSAFE_QUERY = re.compile(r"[^A-Za-z0-9/._~!$&'()*+,;=:@?%\[\]-]")
 _UNSAFE_HOST = re.compile(r"[^A-Za-z0-9.:\[\]_-]")
-_VALUE = re.compile(r"=[^&;]*")
+_VALUE = re.compile(r"=[^&]*")
 _CACHE_SIZE = 1000
+# What strangers send may be long: it is not kept in memory.
+_LONGEST_CACHED = 512
 
 
 class Urls:
@@ -53,6 +55,8 @@ class Urls:
         if site is None:
             site = self._site(scheme, host, environ)
         whole = path[0] + path[1]
+        if whole[:1] != "/":
+            whole = _path_alone(whole)
         if _UNSAFE_PATH.search(whole):
             whole = quote(whole[:URL_LIMIT].encode("latin-1", "replace"), safe="/~!$&'()*+,;=:@")
         query = environ.get("QUERY_STRING")
@@ -68,30 +72,23 @@ class Urls:
     def _client(self, address: str) -> str:
         known = _address(address)
         tag = f'"ai.location.ip":"{known}",' if known else ""
-        _remember(self._clients, address, tag)
+        if len(address) <= _LONGEST_CACHED:
+            _remember(self._clients, address, tag)
         return tag
 
     def _site(self, scheme: str, host: Optional[str], environ: Mapping[str, Any]) -> str:
-        given = host or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
+        given = host or _server(environ)
         spoken = scheme.lower() if scheme.lower() in ("http", "https") else "http"
-        safe = _UNSAFE_HOST.sub("", given[:512].rpartition("@")[2]).lower()
+        safe = _UNSAFE_HOST.sub("", given.rpartition("@")[2][:512]).lower()
         default = ":443" if spoken == "https" else ":80"
         site = f"{spoken}://{safe[: -len(default)] if safe.endswith(default) else safe}"
-        _remember(self._sites, (scheme, host), site)
+        if host and len(host) <= _LONGEST_CACHED:
+            _remember(self._sites, (scheme, host), site)
         return site
 
     def _redacted(self, query: str) -> str:
         if self._query == "redact":
-            if self._shown:
-                query = "&".join(
-                    part if part.partition("=")[0] in self._shown else _VALUE.sub("=" + _REDACTED, part)
-                    for part in query.split("&")
-                )
-            elif "=" in query:
-                query = _VALUE.sub("=" + _REDACTED, query)
-            else:
-                # `?token` without a name is a value.
-                query = _REDACTED
+            query = _hidden(query, self._shown)
         if _UNSAFE_QUERY.search(query):
             query = _UNSAFE_QUERY.sub(lambda match: quote(match[0].encode("latin-1", "replace"), safe=""), query)
         return query
@@ -103,8 +100,8 @@ def redact(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return url.partition("?")[0].rpartition("@")[2]
-    query = _VALUE.sub("=" + _REDACTED, parts.query) if "=" in parts.query else _REDACTED * bool(parts.query)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query, fragment="").geturl()
+    hidden = _hidden(parts.query, frozenset())
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query=hidden, fragment="").geturl()
 
 
 def host_of(url: str) -> str:
@@ -118,6 +115,34 @@ def path_of(url: str) -> str:
     return "/" + rest.partition("/")[2]
 
 
+def _hidden(query: str, shown: FrozenSet[str]) -> str:
+    """Return a query whose values are REDACTED, except those of the keys in `shown`."""
+    hidden, count = _VALUE.subn("=" + _REDACTED, query)
+    if not shown and count == query.count("&") + 1:
+        return hidden
+    return "&".join(_hidden_part(part, shown) for part in query.split("&"))
+
+
+def _hidden_part(part: str, shown: FrozenSet[str]) -> str:
+    key, equals, value = part.partition("=")
+    if not equals:
+        # `?token` without a name is a value.
+        return _REDACTED if part else ""
+    # For some a semicolon begins the next key.
+    return part if key in shown and ";" not in value else f"{key}={_REDACTED}"
+
+
+def _path_alone(path: str) -> str:
+    """Return the path of a request whose target is a whole URL, as clients of proxies send it, or none at all."""
+    rest = path.partition("://")[2]
+    return "/" + (rest.partition("/")[2] if rest else path)
+
+
+def _server(environ: Mapping[str, Any]) -> str:
+    name, port = environ.get("SERVER_NAME") or "", environ.get("SERVER_PORT") or ""
+    return (f"[{name}]" if ":" in name else name) + (f":{port}" if port else "")
+
+
 def _address(value: str) -> str:
     """Return an IPv4 or IPv6 address without its port, zone or brackets; empty for anything else."""
     value = value.strip()
@@ -126,7 +151,9 @@ def _address(value: str) -> str:
     elif value.count(":") == 1:
         value = value.partition(":")[0]
     try:
-        return str(ipaddress.ip_address(value.partition("%")[0]))
+        address = ipaddress.ip_address(value.partition("%")[0])
+        # A server that listens on both families sees IPv4 clients as IPv6.
+        return str(getattr(address, "ipv4_mapped", None) or address)
     except ValueError:
         return ""
 

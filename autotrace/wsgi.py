@@ -6,8 +6,9 @@ from functools import wraps
 from typing import Any, Callable, Iterator, Mapping, Optional
 
 from . import guard
-from .current import CURRENT
+from .current import CURRENT, is_current
 from .recorder import Passing, Recorder, Recording, enter, leave, resume
+from .spans import span_of, tracer_of
 
 FindRecorder = Callable[[Any], Optional[Recorder]]
 
@@ -22,10 +23,11 @@ def traced(original: Any, find_recorder: FindRecorder) -> Any:
     def call(self: Any, environ: Any, start_response: Any) -> Any:
         current = CURRENT.get()
         if current is not None and current.open:
-            if current.environ is environ:
+            if current.environ is environ or is_current(environ):
                 # A mounted application, or the same one's inner method.
-                return original(self, environ, start_response)
-            return _call_inside(original, self, environ, start_response)
+                body = current.inner = original(self, environ, start_response)
+                return body
+            return _call_inside(current, original, self, environ, start_response)
         try:
             recorder = find_recorder(self)
             recording = None if recorder is None else recorder.start(environ)
@@ -37,21 +39,26 @@ def traced(original: Any, find_recorder: FindRecorder) -> Any:
         if not recording.sampled:
             return _call_unrecorded(recording, original, self, environ, start_response)
 
-        def start(status: str, *rest: Any) -> Any:
-            recording.status = status
-            return start_response(status, *rest)
+        def start(*args: Any, **kwargs: Any) -> Any:
+            recording.status = args[0] if args else kwargs.get("status")
+            return start_response(*args, **kwargs)
 
         saved = enter(recording)
         try:
             body = original(self, environ, start)
-        except BaseException:
+        except BaseException as error:
             leave(saved)
-            recording.fail()
+            if isinstance(error, StopIteration):
+                # How an application tells gunicorn that it has taken the socket over.
+                recording.status = recording.status or "101"
+            else:
+                recording.fail()
             recording.finish()
             raise
         left = leave(saved)
-        # In memory already: nothing of the application runs after this, and the body keeps its identity.
-        if recording.buffered or type(body) in (list, tuple):
+        # In memory, and not replaced by middleware on its way here: all but its close() is over.
+        whole = recording.inner is None or recording.inner is body
+        if is_list(body) or (recording.buffered and whole and recording.status is not None):
             recording.finish()
             return body
         return _watch(body, recording, environ, left)
@@ -59,14 +66,22 @@ def traced(original: Any, find_recorder: FindRecorder) -> Any:
     return call
 
 
-def _call_inside(original: Any, *args: Any) -> Any:
+def is_list(body: Any) -> bool:
+    """Tell whether a body is a list or tuple, or iterated like one: nothing of the application runs in its iteration."""
+    kind = type(body)
+    return kind in (list, tuple) or getattr(kind, "__iter__", None) in (list.__iter__, tuple.__iter__)
+
+
+def _call_inside(current: Any, original: Any, *args: Any) -> Any:
     """Pass a request on that the application sends to itself in this process, as test clients do."""
-    outer = CURRENT.get()
-    CURRENT.set(Passing())
+    inside = Passing()
+    # Its spans belong to the request that it is sent from.
+    inside.tracer, inside.span = tracer_of(current), span_of(current)
+    CURRENT.set(inside)
     try:
         return original(*args)
     finally:
-        CURRENT.set(outer)
+        CURRENT.set(current)
 
 
 def _call_unrecorded(recording: Any, original: Any, *args: Any) -> Any:
@@ -93,8 +108,14 @@ def _watch(body: Any, recording: Recording, environ: Mapping[str, Any], left: An
 def _watch_file(body: Any, recording: Recording) -> Any:
     """End the request when the server closes the file; the body itself stays what the server's sendfile looks for."""
     close = getattr(body, "close", None)
+    is_own = "close" in getattr(body, "__dict__", ())
 
     def close_and_finish() -> None:
+        # First as it was: this function and the body refer to each other.
+        if is_own:
+            body.close = close
+        else:
+            del body.close
         try:
             if close is not None:
                 close()
@@ -119,6 +140,8 @@ class Body:
         self._autotrace_next: Callable[[], Any] | None = None
 
     def __iter__(self) -> Iterator[Any]:
+        # Afresh for each iteration, where the body allows more than one.
+        self._autotrace_next = None
         return self
 
     def __next__(self) -> Any:
@@ -158,11 +181,13 @@ class Body:
             recording.finish()
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_autotrace"):
+            raise AttributeError(name)
         return getattr(self._autotrace_body, name)
 
     def __del__(self) -> None:
         # A server that forgets close(): the request still ends.
-        self._autotrace_recording.finish()
+        self._autotrace_recording.finish_later()
 
 
 class SizedBody(Body):

@@ -53,7 +53,7 @@ class AzureExporter:
     def _make_journal(self, destination: str) -> sender.Journal:
         base = spool.private_directory(self._settings.spool_dir)
         lines = spool.open_spool(base, destination, self._settings.spool_size << 20)
-        return sender.Journal(lines, Transport(self._connection.endpoint).post)
+        return sender.Journal(lines, Transport(self._connection.endpoint))
 
 
 def open_exporter(settings: Settings, application: str, chosen: Any) -> AzureExporter:

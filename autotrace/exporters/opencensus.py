@@ -15,8 +15,8 @@ from .. import guard
 from ..expressions import Expression
 from ..identity import identify
 from ..items import Lines
-from ..opencensus import iso_time, span_of
 from ..sender import EXIT_DEADLINE
+from ..spans import iso_time, span_of
 
 if TYPE_CHECKING:
     from ..recorder import Recording
@@ -105,6 +105,7 @@ class Feeder:
             self._queue.clear()
             guard.warn("exporter", f"the exporter {self._chosen} cannot be used, nothing is exported: {error}")
             return
+        is_late = self._stopping
         # Once more, after the exporter registered its own: callbacks run last in, first out.
         atexit.register(self.finish)
         while True:
@@ -116,7 +117,9 @@ class Feeder:
                 except Exception as error:
                     guard.failed("the OpenCensus exporter", error)
             if self._stopping:
-                return
+                break
+        if is_late:
+            _flush(exporter)
 
     def _build(self) -> Any:
         if not isinstance(self._chosen, Expression):
@@ -128,6 +131,15 @@ class Feeder:
         if not callable(getattr(exporter, "export", None)):
             raise TypeError(f"{type(exporter).__name__} has no export method")
         return exporter
+
+
+def _flush(exporter: Any) -> None:
+    """Have an exporter send what it queued that was made too late for its own exit callbacks to run."""
+    transport = getattr(exporter, "transport", None)
+    for owner, method, arguments in ((exporter, "_stop", (EXIT_DEADLINE,)), (transport, "flush", ())):
+        flush = getattr(owner, method, None)
+        if callable(flush):
+            flush(*arguments)
 
 
 def _server_span(recording: Recording, item: Any) -> Any:

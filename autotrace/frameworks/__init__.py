@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 # Leaf module to watch for → the function that patches it once it is imported.
 TARGETS = (
     ("flask.app", "autotrace.frameworks.flask:patch"),
+    ("django.core.handlers.base", "autotrace.frameworks.django:patch_base"),
     ("django.core.handlers.wsgi", "autotrace.frameworks.django:patch_wsgi"),
     ("django.core.handlers.asgi", "autotrace.frameworks.django:patch_asgi"),
     ("pyramid.router", "autotrace.frameworks.pyramid:patch"),

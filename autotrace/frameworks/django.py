@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import asgi, wsgi
 from ..applications import build_recorder
-from ..current import CURRENT
+from ..current import CURRENT, is_current
 from ..patching import wrap_method
 from ..recorder import Recorder
 
@@ -17,29 +17,34 @@ _recorder: dict[str, Recorder | None] = {}
 _clean: dict[str, str] = {}
 
 
+def patch_base(module: Any) -> None:
+    """Wrap the methods of `django.core.handlers.base.BaseHandler` that resolve a request and answer it."""
+    wrap_method(module, "BaseHandler.get_response", _note_response)
+    wrap_method(module, "BaseHandler.get_response_async", _note_request)
+
+
 def patch_wsgi(module: Any) -> None:
-    """Wrap the methods of `django.core.handlers.wsgi.WSGIHandler`."""
+    """Wrap the call of `django.core.handlers.wsgi.WSGIHandler`."""
     wrap_method(module, "WSGIHandler.__call__", wsgi.traced, _find_recorder)
-    wrap_method(module, "WSGIHandler.get_response", _note_response)
 
 
 def patch_asgi(module: Any) -> None:
-    """Wrap the methods of `django.core.handlers.asgi.ASGIHandler`."""
+    """Wrap the call of `django.core.handlers.asgi.ASGIHandler`."""
     wrap_method(module, "ASGIHandler.__call__", asgi.traced, _find_recorder)
-    wrap_method(module, "ASGIHandler.get_response_async", _note_request)
 
 
 def _note_response(original: Any) -> Any:
     @wraps(original)
     def get_response(self: Any, request: Any) -> Any:
         current = CURRENT.get()
+        environ = getattr(request, "environ", None)
         # A test client's request inside a request has an environ of its own.
-        if current is None or current.environ is not getattr(request, "environ", current):
+        if current is None or environ is None or not is_current(environ):
             return original(self, request)
-        current.mount = current.environ.get("SCRIPT_NAME", "")
+        current.mount = environ.get("SCRIPT_NAME", "")
         current.route = lambda: _route(request)
         response = original(self, request)
-        current.buffered = not getattr(response, "streaming", True)
+        current.buffered = getattr(response, "streaming", True) is False
         return response
 
     return get_response
@@ -50,7 +55,7 @@ def _note_request(original: Any) -> Any:
     async def get_response_async(self: Any, request: Any) -> Any:
         current = CURRENT.get()
         scope = getattr(request, "scope", None)
-        if current is not None and current.environ and current.environ.get("autotrace.scope") is scope:
+        if current is not None and scope is not None and current.environ.get("autotrace.scope") is scope:
             current.mount = current.environ["SCRIPT_NAME"]
             current.route = lambda: _route(request)
         return await original(self, request)
@@ -86,7 +91,8 @@ def template_of(route: str) -> str:
     """
     if not re.search(r"[\^$\\(\[]", route):
         return route
-    text, position = [], 0
+    text: list[str] = []
+    position = 0
     while True:
         part = _PART.search(route, position)
         if part is None:
@@ -122,8 +128,8 @@ def _find_recorder(handler: Any) -> Recorder | None:
         # The handler has loaded its middleware: the application has read its settings before we do.
         package = (settings.ROOT_URLCONF or "").partition(".")[0] if hasattr(settings, "ROOT_URLCONF") else ""
         in_code = getattr(settings, "OPENCENSUS", None)
-        recorder = _recorder["django"] = build_recorder(package or "django", in_code, _has_middleware(settings))
-        return recorder
+        # Of two threads that come first together, both use what one has built.
+        return _recorder.setdefault("django", build_recorder(package or "django", in_code, _has_middleware(settings)))
 
 
 def _has_middleware(settings: Any) -> str | None:

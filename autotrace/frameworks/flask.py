@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from .. import wsgi
 from ..applications import build_recorder
-from ..current import CURRENT
+from ..current import CURRENT, is_current
 from ..patching import wrap_method
 from ..recorder import Recorder
 
@@ -29,7 +29,7 @@ def _note_request(original: Any) -> Any:
     def request_context(self: Any, environ: Any) -> Any:
         context = original(self, environ)
         current = CURRENT.get()
-        if current is not None and current.environ is environ:
+        if current is not None and (current.environ is environ or is_current(environ)):
             request = context.request
             current.mount = environ.get("SCRIPT_NAME", "")
             current.route = lambda: None if request.url_rule is None else request.url_rule.rule
@@ -44,7 +44,8 @@ def _note_response(original: Any) -> Any:
         response = original(self, *args, **kwargs)
         current = CURRENT.get()
         if current is not None:
-            current.buffered = not getattr(response, "is_streamed", True)
+            # Not `is_streamed`: that runs code of whatever the application answered with.
+            current.buffered = type(getattr(response, "response", None)) in (list, tuple)
         return response
 
     return finalize_request
@@ -54,8 +55,9 @@ def _find_recorder(app: Any) -> Recorder | None:
     try:
         return _recorders[app]
     except KeyError:
-        recorder = _recorders[app] = build_recorder(app.name, app.config.get("OPENCENSUS"), _has_middleware(app))
-        return recorder
+        # Of two threads that come first together, both use what one has built.
+        built = build_recorder(app.name, app.config.get("OPENCENSUS"), _has_middleware(app))
+        return _recorders.setdefault(app, built)
 
 
 def _has_middleware(app: Any) -> str | None:

@@ -6,9 +6,9 @@ from functools import wraps
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from .. import wsgi
+from .. import guard, wsgi
 from ..applications import build_recorder
-from ..current import CURRENT
+from ..current import CURRENT, is_current
 from ..patching import wrap_method
 from ..recorder import Recorder
 
@@ -27,9 +27,8 @@ def _note_route(original: Any) -> Any:
     def handle_request(self: Any, request: Any) -> Any:
         current = CURRENT.get()
         # A subrequest has an environ of its own.
-        if current is None or current.environ is not request.environ:
+        if current is None or not is_current(request.environ):
             return original(self, request)
-        current.mount = current.environ.get("SCRIPT_NAME", "")
         found = True
         try:
             return original(self, request)
@@ -39,8 +38,12 @@ def _note_route(original: Any) -> Any:
             raise
         finally:
             # Learnt now: the router takes the context away from the request when it ends.
-            route = _route(request.__dict__, found)
-            current.route = lambda: route
+            try:
+                current.mount = request.environ.get("SCRIPT_NAME", "")
+                route = _route(request.__dict__, found)
+                current.route = lambda: route
+            except Exception as error:
+                guard.failed("reading a Pyramid request", error)
 
     return handle_request
 
@@ -68,8 +71,8 @@ def _find_recorder(router: Any) -> Recorder | None:
         registry = router.registry
         in_code = (registry.settings or {}).get("OPENCENSUS")
         name = getattr(registry, "package_name", "") or "pyramid"
-        recorder = _recorders[router] = build_recorder(name, in_code, _has_middleware(registry))
-        return recorder
+        # Of two threads that come first together, both use what one has built.
+        return _recorders.setdefault(router, build_recorder(name, in_code, _has_middleware(registry)))
 
 
 def _has_middleware(registry: Any) -> str | None:

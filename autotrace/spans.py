@@ -1,0 +1,218 @@
+"""The request as OpenCensus's tracer and span, and the spans that the application makes below it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from time import time_ns
+from typing import TYPE_CHECKING, Any, Callable
+
+from opencensus.trace import execution_context, samplers, span, span_context, status, time_event, trace_options, tracer
+from opencensus.trace.attributes import Attributes
+from opencensus.trace.propagation.tracestate_string_format import TracestateStringFormatter
+from opencensus.trace.tracers import context_tracer, noop_tracer
+
+from . import guard
+from .propagation import propagator_of
+
+if TYPE_CHECKING:
+    from .recorder import Recording
+
+
+class RequestTracer(tracer.Tracer):  # type: ignore[misc]
+    """The tracer of one request. It becomes a full OpenCensus tracer only when something reads one of its parts."""
+
+    def __init__(self, recording: Recording) -> None:
+        # What the stock tracer does here is left out: sampling, and making itself the current one.
+        self._recording = recording
+
+    def __getattr__(self, name: str) -> Any:
+        build = _TRACER_PARTS.get(name)
+        if build is None:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            # What the tracer outside of requests has on top, such as list_collected_spans.
+            return getattr(self.tracer, name)
+        value = self.__dict__[name] = build(self)
+        return value
+
+    def should_sample(self) -> bool:
+        return self._recording.sampled
+
+
+def _span_context(self: Any) -> Any:
+    recording = self._recording
+    flag = "1" if recording.sampled else "0"
+    return span_context.SpanContext(
+        trace_id=recording.trace_id,
+        span_id=recording.span_id,
+        trace_options=trace_options.TraceOptions(flag),
+        tracestate=None if recording.remote is None else _tracestate(recording.remote.tracestate),
+        from_header=recording.remote is not None,
+    )
+
+
+def _tracestate(header: str | None) -> Any:
+    """Return what other vendors add to the trace, to be passed on; None where it is missing or malformed."""
+    try:
+        return TracestateStringFormatter().from_string(header) if header else None
+    except ValueError:
+        return None
+
+
+def _inner_tracer(self: Any) -> Any:
+    if self._recording.sampled:
+        return ChildTracer(self._recording, exporter=self.exporter, span_context=self.span_context)
+    return noop_tracer.NoopTracer()
+
+
+_TRACER_PARTS: dict[str, Callable[[Any], Any]] = {
+    "span_context": _span_context,
+    "sampler": lambda self: samplers.AlwaysOnSampler() if self._recording.sampled else samplers.AlwaysOffSampler(),
+    "exporter": lambda self: ChildExporter(self._recording),
+    "propagator": lambda self: propagator_of(self._recording.recorder.extract),
+    "tracer": _inner_tracer,
+}
+
+
+class ChildSpan(span.Span):  # type: ignore[misc]
+    """A span made inside a request.
+
+    The stock one asks for the time in a way that Python deprecates: where warnings are errors, a view that traced
+    nothing before would fail now.
+    """
+
+    def start(self) -> None:
+        """Note the time."""
+        self.start_time = iso_time(time_ns())
+
+    def finish(self) -> None:
+        """Note the time."""
+        self.end_time = iso_time(time_ns())
+
+    def add_annotation(self, description: str, **attributes: Any) -> None:
+        """Add a note with the time and attributes."""
+        now = datetime.now(timezone.utc).replace(tzinfo=None)
+        self.annotations.append(time_event.Annotation(now, description, Attributes(attributes)))
+
+
+class ChildTracer(context_tracer.ContextTracer):  # type: ignore[misc]
+    """The tracer of the spans inside a request; below them all is the request's own span, which nothing ends."""
+
+    def __init__(self, recording: Recording, exporter: Any, span_context: Any) -> None:
+        super().__init__(exporter=exporter, span_context=span_context)
+        self._recording = recording
+
+    def current_span(self) -> Any:
+        """Return the innermost open span, at least the request's."""
+        return super().current_span() or span_of(self._recording)
+
+    def start_span(self, name: str = "span") -> Any:
+        """Start a span below the current one."""
+        started = ChildSpan(name, parent_span=self.current_span(), context_tracer=self)
+        with self._spans_list_condition:
+            self._spans_list.append(started)
+        self.span_context.span_id = started.span_id
+        execution_context.set_current_span(started)
+        started.start()
+        return started
+
+    def end_span(self, *args: Any, **kwargs: Any) -> Any:
+        """End the current span; one `end_span` too many leaves the request as it is."""
+        current = self.current_span()
+        return current if isinstance(current, RequestSpan) else super().end_span(*args, **kwargs)
+
+
+class RequestSpan(span.Span):  # type: ignore[misc]
+    """The request as OpenCensus's current span; what the application adds to it goes into the request item."""
+
+    def __init__(self, recording: Recording) -> None:
+        # What the stock span makes here, a dozen containers, is built when it is read.
+        self._recording = recording
+        self.span_id = recording.span_id
+
+    def __getattr__(self, name: str) -> Any:
+        build = _SPAN_PARTS.get(name)
+        if build is None:
+            raise AttributeError(name)
+        value = self.__dict__[name] = build(self)
+        return value
+
+    def finish(self) -> None:
+        """Do nothing: the request ends with its response, whatever ends its span."""
+
+
+def _attributes(self: Any) -> Any:
+    attributes = self._recording.attributes = span.BoundedDict(span.MAX_NUM_ATTRIBUTES)
+    return attributes
+
+
+_SPAN_PARTS: dict[str, Callable[[Any], Any]] = {
+    "attributes": _attributes,
+    "name": lambda self: self._recording.environ.get("REQUEST_METHOD", ""),
+    "parent_span": lambda self: span.base.NullContextManager(span_id=self._recording.parent_id),
+    "start_time": lambda self: iso_time(self._recording.started),
+    "end_time": lambda self: None,
+    "annotations": lambda self: span.BoundedList(span.MAX_NUM_ANNOTATIONS),
+    "message_events": lambda self: span.BoundedList(span.MAX_NUM_MESSAGE_EVENTS),
+    "links": lambda self: span.BoundedList(span.MAX_NUM_LINKS),
+    "status": lambda self: status.Status.as_ok(),
+    "stack_trace": lambda self: None,
+    "same_process_as_parent_span": lambda self: None,
+    "_child_spans": lambda self: [],
+    "context_tracer": lambda self: tracer_of(self._recording).tracer,
+    "span_kind": lambda self: span.SpanKind.SERVER,
+}
+
+
+class ChildExporter:
+    """Where the spans made inside a request go: to the exporter of the request."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    def export(self, span_datas: list[Any]) -> None:
+        """Export spans; never raises, as the application's own code is what ends them."""
+        try:
+            self._recording.recorder.exporter.spans(self._recording, span_datas)
+        except Exception as error:
+            guard.failed("exporting a span", error)
+
+
+def tracer_of(recording: Any) -> Any:
+    """Return the OpenCensus tracer of a request, made on first use."""
+    if recording.tracer is None:
+        recording.tracer = RequestTracer(recording)
+    return recording.tracer
+
+
+def span_of(recording: Any) -> Any:
+    """Return the OpenCensus span of a request that is kept, made on first use; None for another."""
+    if recording.span is None and recording.sampled:
+        recording.span = RequestSpan(recording)
+    return recording.span
+
+
+def export_children(recording: Recording) -> None:
+    """Export the spans that nobody else will, as the request ends.
+
+    Those made with `current_span().span()` have no tracer that would; those that the application forgot to end do so
+    now, as they do with OpenCensus's own middleware.
+    """
+    request_tracer = tracer_of(recording)
+    children = recording.span.__dict__.get("_child_spans", ())
+    own = context_tracer.ContextTracer(exporter=None, span_context=request_tracer.span_context)
+    rest = [data for child in children for data in own.get_span_datas(child) if data.end_time]
+    inner = request_tracer.__dict__.get("tracer")
+    forgotten = inner.list_collected_spans() if inner is not None else []
+    while forgotten:
+        last = forgotten.pop()
+        last.finish()
+        rest += own.get_span_datas(last)
+    if rest:
+        recording.recorder.exporter.spans(recording, rest)
+
+
+def iso_time(nanoseconds: int) -> str:
+    """Return a wall-clock time, in nanoseconds since the epoch, as OpenCensus writes times: UTC, microseconds, `Z`."""
+    moment = datetime.fromtimestamp(nanoseconds // 10**9, timezone.utc)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds % 10**9 // 1000:06d}Z"
