@@ -55,7 +55,9 @@ async def _call_recorded(recording: Recording, original: Any, app: Any, scope: A
     async def send_and_note(message: Any) -> None:
         kind = message["type"]
         if kind == "http.response.start":
-            recording.status = str(message["status"])
+            status = message.get("status")
+            # An HTTPStatus is a number whose text is its name.
+            recording.status = str(int(status)) if isinstance(status, int) else str(status)
         elif kind == "http.response.body" and not message.get("more_body", False):
             recording.answered = True
         await send(message)

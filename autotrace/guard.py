@@ -26,7 +26,9 @@ def warn(key: str, text: str, level: str = "warning") -> None:
     if key in _said or _level < LEVELS.index(level):
         return
     _said.add(key)
-    line = "autotrace: " + " ".join(text.split()) + "\n"
+    # Some of it may be a stranger's words: no control character of theirs reaches a terminal.
+    safe = "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
+    line = f"autotrace: {safe}\n"
     with contextlib.suppress(OSError):
         os.write(2, line.encode("utf-8", "backslashreplace"))
 

@@ -150,7 +150,10 @@ class Lines:
             line = (_dump(item) + "\n").encode("utf-8", "replace")
             if len(line) <= ITEM_LIMIT:
                 return line
-            del properties[_longest(properties)]
+            if properties:
+                del properties[_longest(properties)]
+            else:
+                del base["data"]
 
     def _name(self, method: str, mount: str, route: Optional[str]) -> str:
         """Return the operation name as JSON: the method and the route template, never a path that a client made up."""

@@ -7,7 +7,6 @@ costs in a benchmark of its own, it costs several times over between a framework
 from __future__ import annotations
 
 from collections import deque
-from os import urandom
 from time import perf_counter_ns, time_ns
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
 from . import guard
 from .current import CURRENT
 from .opencensus import ATTRS, DEFER, NO_TRACER, SPAN, TRACER
+from .ids import new_ids
 from .propagation import Extract, Remote, tracecontext
 from .sampling import score
 from .spans import export_children
@@ -150,7 +150,7 @@ class Recorder:
         if self.hides is not None and self.hides(environ):
             return Passing()
         remote = self.extract(environ)
-        random = urandom(24).hex()
+        random = new_ids()
         trace_id = random[16:] if remote is None else remote.trace_id
         rate: float | None = self.rate
         if self.sampler is not None:

@@ -10,7 +10,7 @@ import time
 from typing import Callable, Dict, NamedTuple, Optional, Protocol, Tuple
 
 from . import guard
-from .spool import Spool
+from .spool import BATCH_SIZE, Spool
 
 # Seconds from an item's end to its post; longer only when batches are full.
 INTERVAL = 1.0
@@ -95,21 +95,28 @@ class Journal:
         if self._thread is None or not self._thread.is_alive():
             self.transport.close()
             self.spool.close()
-            self._say_dropped(at_end=True)
+        self._say_dropped(at_end=True)
 
     def _start(self) -> None:
         self.spool.wake = self._wake.set
         with self._starting:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="autotrace-sender", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="autotrace-sender", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    # No more threads for this user or container now; the next item tries again.
+                    guard.failed("starting to send", error)
+                    self.spool.waiting, self.spool.wake = True, self._start
+                    return
+                self._thread = thread
         self._wake.set()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             self.spool.waiting = True
             # Looked at again after announcing it: a line that came in between has woken nobody.
-            if self.spool.take() is None:
+            if not self._has_lines():
                 self._wake.wait(self._until_adoption())
             self.spool.waiting = False
             self._wake.clear()
@@ -122,6 +129,13 @@ class Journal:
                 self._drained.notify_all()
         self._guarded_drain()
 
+    def _has_lines(self) -> bool:
+        try:
+            return self.spool.take() is not None
+        except OSError as error:
+            guard.failed("reading unsent telemetry", error)
+            return False
+
     def _until_adoption(self) -> Optional[float]:
         return max(self._next_adopt - time.monotonic(), 0.1)
 
@@ -130,13 +144,14 @@ class Journal:
             self._drain()
         except Exception as error:
             guard.failed("sending telemetry", error)
+            self._back_off(None)
 
     def _drain(self) -> None:
-        now = time.monotonic()
-        if now >= self._next_adopt and not self._stopping.is_set():
-            self._next_adopt = now + ADOPT_INTERVAL
-            self.spool.adopt()
+        more = time.monotonic() >= self._next_adopt
         while True:
+            if more and not self._stopping.is_set():
+                self._next_adopt = time.monotonic() + ADOPT_INTERVAL
+                more = self.spool.adopt()
             batch = self.spool.take()
             if batch is None or not self._may_post():
                 break
@@ -151,13 +166,17 @@ class Journal:
             if answer.again:
                 self._back_off(answer.retry_after)
                 break
+            if batch.live and not more and len(batch.lines) < BATCH_SIZE // 2 and self._deadline is None:
+                # What came in meanwhile waits for the next round: a busy server would never see the end of this one,
+                # in ever smaller batches.
+                break
         self._say_dropped()
 
     def _say_dropped(self, *, at_end: bool = False) -> None:
         minute = -2 if at_end else int(time.monotonic() // 60)
         if self.spool.dropped and minute != self._said_minute:
             self._said_minute = minute
-            lost, self.spool.dropped = self.spool.dropped, 0
+            lost = self.spool.forget_dropped()
             guard.warn(f"dropped {minute}", f"no room for unsent telemetry: the {lost} oldest items were dropped")
 
     def _may_post(self) -> bool:

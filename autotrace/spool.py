@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from typing import Callable, Deque, List, NamedTuple, Optional
+from typing import Callable, Deque, List, NamedTuple, Optional, Tuple
 
 from . import guard
 
@@ -23,6 +23,8 @@ SEGMENT_SIZE = 1 << 20
 BATCH_SIZE = 1 << 20
 # Bytes that unsent lines may take in memory where no disk takes them.
 MEMORY_LIMIT = 8 << 20
+# The file descriptors are the application's.
+ADOPTED_AT_ONCE = 16
 # The service refuses items that are older than 48 hours.
 RETENTION = 47 * 3600
 _HEADER = 16
@@ -71,11 +73,15 @@ class Segment:
 
 
 class Batch(NamedTuple):
-    """Lines to send, whole, each ending in a newline; `end` is the offset behind them in `segment`."""
+    """Lines to send, whole, each ending in a newline.
 
-    segment: Segment
+    `parts` are the segments that they come from, each with the offset behind its lines; `live` tells that more are
+    being written behind the last.
+    """
+
+    parts: List[Tuple[Segment, int]]
     lines: bytes
-    end: int
+    live: bool
 
 
 class Spool:
@@ -109,40 +115,68 @@ class Spool:
 
     def take(self) -> Optional[Batch]:
         """Return the oldest unsent lines, None when there are none. Only the sender calls this."""
-        while True:
-            with self._lock:
-                segment = self._waiting[0] if self._waiting else self._writing
-                is_written = segment is self._writing
-                if segment is None:
-                    return None
-                lines = os.pread(segment.fd, min(BATCH_SIZE, segment.size - segment.sent), segment.sent)
-            end = lines.rfind(b"\n") + 1
-            if end:
-                return Batch(segment, lines[:end], segment.sent + end)
-            if is_written:
-                return None
-            with self._lock:
-                # All is sent, or what remains is a line that its writer was killed in.
-                if self._waiting and self._waiting[0] is segment:
-                    self._waiting.popleft().close(delete=True)
+        parts: List[Tuple[Segment, int]] = []
+        chunks: List[bytes] = []
+        room = BATCH_SIZE
+        with self._lock:
+            for segment in self._all():
+                rest = segment.size - segment.sent
+                lines = os.pread(segment.fd, min(room, rest), segment.sent)
+                end = lines.rfind(b"\n") + 1
+                if end:
+                    parts.append((segment, segment.sent + end))
+                    chunks.append(lines[:end])
+                    room -= end
+                elif segment is not self._writing and rest <= room:
+                    # All is sent, or what remains is a line that its writer was killed in.
+                    self._waiting.remove(segment)
+                    segment.close(delete=True)
+                if end < rest and rest > room:
+                    break
+            live = bool(parts) and parts[-1][0] is self._writing
+        return Batch(parts, b"".join(chunks), live) if parts else None
 
     def done(self, batch: Batch) -> None:
         """Note that a batch needs no more sending."""
         with self._lock:
-            if batch.segment.fd >= 0:
-                batch.segment.mark(batch.end)
+            for segment, end in batch.parts:
+                if segment.fd < 0:
+                    continue
+                if segment is self._writing and end == segment.size:
+                    # Nothing is left in it: what was sent must not count against the limit. Cut before it is marked:
+                    # whoever adopts it in between finds an offset beyond its end.
+                    os.ftruncate(segment.fd, _HEADER)
+                    segment.size = end = _HEADER
+                segment.mark(end)
+                if segment is not self._writing and end == segment.size:
+                    self._waiting.remove(segment)
+                    segment.close(delete=True)
 
-    def adopt(self) -> None:
-        """Take over the segments of processes that are gone."""
+    def adopt(self) -> bool:
+        """Take over segments of processes that are gone, and tell whether there may be more.
+
+        A few at a time: each costs a file descriptor.
+        """
         if self._directory is None:
-            return
+            return False
+        if len(self._waiting) >= ADOPTED_AT_ONCE:
+            return True
         adopted: List[Segment] = []
         for name in _names(self._directory):
             segment = _lock_segment(os.path.join(self._directory, name))
             if segment is not None:
                 adopted.append(segment)
+                if len(adopted) == ADOPTED_AT_ONCE:
+                    break
         with self._lock:
             self._waiting.extendleft(reversed(adopted))
+        return len(adopted) == ADOPTED_AT_ONCE
+
+    def forget_dropped(self) -> int:
+        """Return how many lines were dropped, and count from zero again."""
+        with self._lock:
+            dropped, self.dropped = self.dropped, 0
+        return dropped
 
     def close(self) -> None:
         """Give up all segments; those with unsent lines stay on disk for whoever adopts them."""
@@ -207,21 +241,27 @@ def private_directory(chosen: Optional[str]) -> Optional[str]:
     """
     temporary = os.path.join(tempfile.gettempdir(), f"autotrace-{os.geteuid()}")
     state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    candidates = [chosen] if chosen else [os.path.join(state, "autotrace"), temporary]
+    # Without HOME and an entry in the user database `~` stays what it is: a name in the application's directory.
+    candidates = (
+        [chosen] if chosen else [path for path in (os.path.join(state, "autotrace"), temporary) if path[0] == "/"]
+    )
+    reasons: List[str] = []
     for path in candidates:
         try:
             os.makedirs(path, mode=0o700, exist_ok=True)
             _make_private(path, keep_mode=path == chosen)
             return path
         except OSError as error:
-            guard.warn("spool directory" + path, f"cannot keep telemetry in {path}: {error.strerror or error}", "info")
-    guard.warn("no spool directory", "no directory for unsent telemetry: it is kept in memory only")
+            reasons.append(f"{path}: {error.strerror or error}")
+    guard.warn("no spool directory", f"unsent telemetry is kept in memory only ({'; '.join(reasons)})")
     return None
 
 
 def _make_private(path: str, *, keep_mode: bool = False) -> None:
     found = os.lstat(path)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+    # A directory that was chosen may be root's, as volumes of containers are: what is below it is this user's own.
+    owners = (os.geteuid(), 0) if keep_mode else (os.geteuid(),)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
         raise OSError(errno.EPERM, "it is a link or belongs to another user")
     if stat.S_IMODE(found.st_mode) & 0o077 and not keep_mode:
         os.chmod(path, 0o700)

@@ -7,7 +7,7 @@ import json
 import os
 import time
 import zlib
-from typing import Any, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import urlsplit
 
 from . import __version__, guard
@@ -25,7 +25,10 @@ _SERVICE_SUFFIXES = (
     ".monitor.azure.cn",
 )
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_TRANSIENT = frozenset((401, 403, 408, 429, 500, 502, 503, 504))
+# 407 and other redirects are a proxy's or a captive portal's, not the service's word on the items.
+_TRANSIENT = frozenset((204, 300, 301, 302, 303, 305, 306, 401, 403, 407, 408, 429, 500, 502, 503, 504))
+# The same of single items; a list, for what an endpoint sends may be anything.
+_RETRIED = [408, 429, 500, 502, 503, 504]
 _REDIRECTS = frozenset((307, 308))
 _MOST_REDIRECTS = 10
 # Seconds after which an unused connection is not trusted any more: many servers close theirs silently.
@@ -74,7 +77,14 @@ class Transport:
             connection.sock.settimeout(seconds)
         connection.request("POST", self._path, body, _HEADERS)
         response = connection.getresponse()
-        answer = response.read(1 << 20)
+        try:
+            answer = response.read(1 << 20)
+        except (OSError, http.client.HTTPException):
+            # The status is the answer; only a partial one needs its body.
+            if response.status != 200:
+                raise
+            answer = b""
+            self.close()
         if response.will_close or not response.isclosed():
             self.close()
         self._used = time.monotonic()
@@ -128,10 +138,16 @@ class Transport:
             guard.warn(f"status{status}", f"the endpoint answers {status}; telemetry waits in the spool", "info")
             return Answer(False, retry_after=_retry_after(headers))
         each = lines.splitlines(keepends=True)
+        if status == 400 and any(error.get("statusCode") in _RETRIED for error in _errors(answer)):
+            # The status is that of the first item where none was accepted; others are worth another try.
+            return self._read_partial(answer, lines, _retry_after(headers))
         if status == 413 and len(each) > 1:
             return self._post_halves(each, seconds)
         text = _reasons(answer) or "no reason given"
-        guard.warn(f"refused{status}", f"the endpoint refuses telemetry ({status}: {text}); {len(each)} items dropped")
+        minute = int(time.monotonic() // 60)
+        guard.warn(
+            f"refused{status} {minute}", f"the endpoint refuses telemetry ({status}: {text}); {len(each)} items dropped"
+        )
         return Answer(True)
 
     def _post_halves(self, each: List[bytes], seconds: float) -> Answer:
@@ -146,17 +162,17 @@ class Transport:
 
     def _read_partial(self, answer: bytes, lines: bytes, retry_after: Optional[float]) -> Answer:
         each = lines.splitlines(keepends=True)
-        again: List[bytes] = []
+        again: Dict[int, bytes] = {}
         for error in _errors(answer):
             index, code = error.get("index"), error.get("statusCode")
-            if not isinstance(index, int) or not 0 <= index < len(each):
+            if type(index) is not int or type(code) is not int or not 0 <= index < len(each):
                 continue
-            if code in _TRANSIENT:
-                again.append(each[index])
+            if code in _RETRIED:
+                again[index] = each[index]
             elif "sampled out" not in str(error.get("message", "")).lower():
                 # The item itself is never shown: it may hold what the log must not.
                 guard.warn(f"item{code}", f"the endpoint refuses an item ({code}: {_short(error.get('message'))})")
-        return Answer(True, tuple(again), retry_after)
+        return Answer(True, tuple(again.values()), retry_after)
 
 
 _HEADERS = {
@@ -189,7 +205,7 @@ def _retry_after(headers: Any) -> Optional[float]:
     value = headers.get("Retry-After")
     if not value:
         return None
-    if value.strip().isdigit():
+    if value.strip().isascii() and value.strip().isdigit():
         return float(min(int(value.strip()[:9]), 86_400))
     from email.utils import parsedate_to_datetime
 

@@ -17,6 +17,7 @@ _UNSAFE_PATH = re.compile(r"[^A-Za-z0-9/._~!$&'()*+,;=:@-]")
 _UNSAFE_QUERY = re.compile(r"[^A-Za-z0-9/._~!$&'()*+,;=:@?%\[\]-]")
 _UNSAFE_HOST = re.compile(r"[^A-Za-z0-9.:\[\]_-]")
 _VALUE = re.compile(r"=[^&]*")
+_LONGEST_NAME = 15
 _CACHE_SIZE = 1000
 # What strangers send may be long: it is not kept in memory.
 _LONGEST_CACHED = 512
@@ -54,9 +55,8 @@ class Urls:
         site = self._sites.get((scheme, host))
         if site is None:
             site = self._site(scheme, host, environ)
-        whole = path[0] + path[1]
-        if whole[:1] != "/":
-            whole = _path_alone(whole)
+        own = path[1]
+        whole = path[0] + (own if not own or own[0] == "/" else _path_alone(own)) or "/"
         if _UNSAFE_PATH.search(whole):
             whole = quote(whole[:URL_LIMIT].encode("latin-1", "replace"), safe="/~!$&'()*+,;=:@")
         query = environ.get("QUERY_STRING")
@@ -82,7 +82,7 @@ class Urls:
         safe = _UNSAFE_HOST.sub("", given.rpartition("@")[2][:512]).lower()
         default = ":443" if spoken == "https" else ":80"
         site = f"{spoken}://{safe[: -len(default)] if safe.endswith(default) else safe}"
-        if host and len(host) <= _LONGEST_CACHED:
+        if host and len(host) + len(scheme) <= _LONGEST_CACHED:
             _remember(self._sites, (scheme, host), site)
         return site
 
@@ -117,16 +117,17 @@ def path_of(url: str) -> str:
 
 def _hidden(query: str, shown: FrozenSet[str]) -> str:
     """Return a query whose values are REDACTED, except those of the keys in `shown`."""
-    hidden, count = _VALUE.subn("=" + _REDACTED, query)
-    if not shown and count == query.count("&") + 1:
-        return hidden
+    if not shown and "==" not in query and "=&" not in query and query[-1:] != "=":
+        hidden, count = _VALUE.subn("=" + _REDACTED, query)
+        if count == query.count("&") + 1:
+            return hidden
     return "&".join(_hidden_part(part, shown) for part in query.split("&"))
 
 
 def _hidden_part(part: str, shown: FrozenSet[str]) -> str:
     key, equals, value = part.partition("=")
-    if not equals:
-        # `?token` without a name is a value.
+    if not equals or (len(key) > _LONGEST_NAME and not value.strip("=")):
+        # `?token` without a name is a value, and a long one that `=` only fills up is base64.
         return _REDACTED if part else ""
     # For some a semicolon begins the next key.
     return part if key in shown and ";" not in value else f"{key}={_REDACTED}"

@@ -31,7 +31,7 @@ LAYERS = (
     ("opencensus", "identity", "transport"),
     ("spans",),
     ("items", "sender", "sampling", "propagation"),
-    ("urls", "spool", "current"),
+    ("urls", "spool", "current", "ids"),
     ("settings",),
     ("values",),
     ("blacklist",),

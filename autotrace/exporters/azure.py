@@ -33,6 +33,12 @@ class AzureExporter:
             self._open()
         self._append(self._lines.request(recording))
 
+    def line(self, line: bytes) -> None:
+        """Write a line of a request to the spool as it is."""
+        if self._pid != os.getpid():
+            self._open()
+        self._append(line)
+
     def spans(self, recording: Recording, span_datas: List[Any]) -> None:
         """Write a dependency line for each span."""
         if self._pid != os.getpid():

@@ -24,7 +24,11 @@ class ConsoleExporter:
 
     def request(self, recording: Recording) -> None:
         """Print the request: time, operation, status, duration, URL and operation id."""
-        self._print(json.loads(self._wire().request(recording)))
+        self.line(self._wire().request(recording))
+
+    def line(self, line: bytes) -> None:
+        """Print the wire line of a request."""
+        self._print(json.loads(line))
 
     def spans(self, recording: Recording, span_datas: List[Any]) -> None:
         """Print a line for each span."""
@@ -42,7 +46,11 @@ class ConsoleExporter:
         data = item["data"]["baseData"]
         words = [item["time"][11:23], item["tags"]["ai.cloud.role"], data["name"]]
         words += [data.get("responseCode") or data["type"], f"{_milliseconds(data['duration']):.1f} ms"]
-        words += [data.get("url", ""), "" if data["success"] else "FAILED", f"operation {item['tags']['ai.operation.id']}"]
+        words += [
+            data.get("url", ""),
+            "" if data["success"] else "FAILED",
+            f"operation {item['tags']['ai.operation.id']}",
+        ]
         line = "  ".join(word for word in words if word)
         # Names and addresses are a stranger's words: no control character of theirs reaches a terminal.
         safe = "".join(character if character.isprintable() else "?" for character in line)

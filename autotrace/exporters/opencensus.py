@@ -7,7 +7,7 @@ import json
 import os
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Deque, Dict, List
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, List, NamedTuple, Optional
 
 from opencensus.trace import execution_context, span_context, span_data, utils
 
@@ -39,11 +39,12 @@ class OpenCensusExporter:
     def request(self, recording: Recording) -> None:
         """Queue the request as a span of kind SERVER."""
         feeder = self._feeder()
-        feeder.put([_server_span(recording, json.loads(feeder.lines.request(recording)))])
+        line = feeder.lines.request(recording)
+        feeder.put(Entry(recording, [_server_span(recording, json.loads(line))], line))
 
     def spans(self, recording: Recording, span_datas: List[Any]) -> None:
         """Queue the spans as they are."""
-        self._feeder().put(span_datas)
+        self._feeder().put(Entry(recording, span_datas, None))
 
     def _feeder(self) -> Feeder:
         """Return this process's feeder; threads that come first together get the same one."""
@@ -51,26 +52,44 @@ class OpenCensusExporter:
         found = self._feeders.get(pid)
         if found is None:
             settings = self._settings
-            identity = identify(settings, "", self._application, os.environ)
+            connection = settings.connection_string
+            key = connection.instrumentation_key if connection is not None else "none"
+            identity = identify(settings, key, self._application, os.environ)
             lines = Lines(identity, settings.url_query, settings.failed_statuses, settings.trusted_proxies)
-            made = Feeder(self._chosen, lines)
+            made = Feeder(self._chosen, lines, self._open_default)
             found = self._feeders.setdefault(pid, made)
             if found is made:
                 made.start()
         return found
 
+    def _open_default(self, error: Exception) -> Any:
+        """Return the exporter that takes the place of one that cannot be used for the reason `error`."""
+        from . import open_exporter as open_by_name
+
+        name = "azure" if self._settings.connection_string is not None else "console"
+        guard.warn("exporter", f"the exporter {self._chosen} cannot be used, {name} is: {error}")
+        return open_by_name(name, self._settings, self._application)
+
+
+class Entry(NamedTuple):
+    """Spans to export: those of the application inside `recording`, or its own one and its wire line."""
+
+    recording: Recording
+    span_datas: List[Any]
+    line: Optional[bytes]
+
 
 class Feeder:
     """A queue of spans and the thread that exports them, both of one process."""
 
-    def __init__(self, chosen: Any, lines: Lines) -> None:
+    def __init__(self, chosen: Any, lines: Lines, open_default: Callable[[Exception], Any]) -> None:
         self.lines = lines
         self._chosen = chosen
+        self._open_default = open_default
         self._pid = os.getpid()
-        self._queue: Deque[List[Any]] = deque()
+        self._queue: Deque[Entry] = deque()
         self._wake = threading.Event()
         self._stopping = False
-        self._broken = False
         # A thread builds the exporter: the stock one takes most of a second, which no request should wait for.
         self._thread = threading.Thread(target=self._run, name="autotrace-exporter", daemon=True)
 
@@ -79,14 +98,12 @@ class Feeder:
         atexit.register(self.finish)
         self._thread.start()
 
-    def put(self, span_datas: List[Any]) -> None:
+    def put(self, entry: Entry) -> None:
         """Queue spans; those that find the queue full are dropped."""
-        if self._broken:
-            return
         if len(self._queue) >= CAPACITY:
             guard.warn("queue full", f"the exporter does not keep up: requests beyond {CAPACITY} are dropped")
             return
-        self._queue.append(span_datas)
+        self._queue.append(entry)
         self._wake.set()
 
     def finish(self) -> None:
@@ -101,25 +118,27 @@ class Feeder:
         try:
             exporter = self._build()
         except Exception as error:
-            self._broken = True
-            self._queue.clear()
-            guard.warn("exporter", f"the exporter {self._chosen} cannot be used, nothing is exported: {error}")
+            self._feed(_as_recorded(self._open_default(error)))
             return
         is_late = self._stopping
         # Once more, after the exporter registered its own: callbacks run last in, first out.
         atexit.register(self.finish)
+        self._feed(lambda entry: exporter.export(entry.span_datas))
+        if is_late:
+            _flush(exporter)
+
+    def _feed(self, export: Callable[[Entry], object]) -> None:
+        """Export what is queued until the process ends."""
         while True:
             self._wake.wait()
             self._wake.clear()
             while self._queue:
                 try:
-                    exporter.export(self._queue.popleft())
+                    export(self._queue.popleft())
                 except Exception as error:
-                    guard.failed("the OpenCensus exporter", error)
+                    guard.warn("export", f"the OpenCensus exporter failed ({type(error).__name__}), spans are lost")
             if self._stopping:
-                break
-        if is_late:
-            _flush(exporter)
+                return
 
     def _build(self) -> Any:
         if not isinstance(self._chosen, Expression):
@@ -131,6 +150,18 @@ class Feeder:
         if not callable(getattr(exporter, "export", None)):
             raise TypeError(f"{type(exporter).__name__} has no export method")
         return exporter
+
+
+def _as_recorded(exporter: Any) -> Callable[[Entry], object]:
+    """Return what gives an exporter of our own the requests and spans as they were recorded."""
+
+    def export(entry: Entry) -> None:
+        if entry.line is None:
+            exporter.spans(entry.recording, entry.span_datas)
+        else:
+            exporter.line(entry.line)
+
+    return export
 
 
 def _flush(exporter: Any) -> None:

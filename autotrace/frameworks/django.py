@@ -126,7 +126,8 @@ def _find_recorder(handler: Any) -> Recorder | None:
         from django.conf import settings
 
         # The handler has loaded its middleware: the application has read its settings before we do.
-        package = (settings.ROOT_URLCONF or "").partition(".")[0] if hasattr(settings, "ROOT_URLCONF") else ""
+        urls = getattr(settings, "ROOT_URLCONF", None)
+        package = (urls if isinstance(urls, str) else getattr(urls, "__name__", "")).partition(".")[0]
         in_code = getattr(settings, "OPENCENSUS", None)
         # Of two threads that come first together, both use what one has built.
         return _recorder.setdefault("django", build_recorder(package or "django", in_code, _has_middleware(settings)))

@@ -1,4 +1,4 @@
-"""Requests answered by forked processes: `python forks.py DIRECTORY` prints how many there were.
+"""Requests answered by forked processes: `python forks.py` prints how many there were.
 
 The parent answers some, forks children that answer some and end in different ways, and answers more.
 """
@@ -28,8 +28,11 @@ def in_child(who: str, count: int, end: str) -> int:
     """Answer requests in a forked child that ends as told: by itself, at once, or killed."""
     child = os.fork()
     if child:
-        os.waitpid(child, 0)
+        status = os.waitpid(child, 0)[1]
+        assert status == (signal.SIGKILL if end == "killed" else 0), f"{who} ended with {status}"
         return count
+    # A child that waits for a lock which nobody will release ends too.
+    signal.alarm(20)
     answer(who, count)
     if end == "grandchild":
         in_child(who + "-grandchild", 1, "exit")
@@ -45,13 +48,13 @@ def main() -> None:
     total = in_child("early", 5, "exit")
     total += answer("parent", 5)
     total += in_child("ending", 5, "exit")
-    # Long enough for the parent's sender to be busy when the next child is forked.
+    # Long enough for the parent's sender to be in the middle of a post when the next children are forked.
     time.sleep(1.2)
-    total += in_child("at-once", 5, "at once")
+    total += sum(in_child(f"at-once-{number}", 1, "at once") for number in range(40))
     total += in_child("killed", 5, "killed")
     total += in_child("grand", 5, "grandchild") + 1
     total += answer("later", 5)
-    print(total, flush=True)
+    sys.stdout.write(f"{total}\n")
 
 
 main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any, Callable, Iterator
 
@@ -34,7 +35,9 @@ def nested() -> Any:
 def decorated() -> Any:
     """Have a function of the application traced by the decorator, and a span by hand."""
 
-    @tracer().trace_decorator()
+    trace = tracer().trace_decorator()
+
+    @trace
     def counted() -> int:
         return 3
 
@@ -97,10 +100,8 @@ def error() -> Any:
 
 
 def caught() -> Any:
-    try:
+    with contextlib.suppress(ValueError):
         error()
-    except ValueError:
-        pass
     with tracer().span("afterwards"):
         return {}
 
