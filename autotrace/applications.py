@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Mapping
 
 from . import guard, opencensus, settings, values
 from .blacklist import compile_entries
@@ -30,7 +30,7 @@ def process_settings() -> Settings:
     return settings.load(os.environ)
 
 
-def build_recorder(application: str, in_code: Any, middleware: Optional[str]) -> Optional[Recorder]:
+def build_recorder(application: str, in_code: Any, middleware: str | None) -> Recorder | None:
     """Return the recorder of an application, None when its requests are not recorded.
 
     `in_code` is its own OPENCENSUS setting, any value. `middleware` names the OpenCensus middleware that it already
@@ -69,7 +69,7 @@ def _trace_settings(in_code: Any) -> Mapping[str, Any]:
     return trace
 
 
-def _choose(environment: Settings, trace: Mapping[str, Any]) -> Dict[str, Any]:
+def _choose(environment: Settings, trace: Mapping[str, Any]) -> dict[str, Any]:
     """Return the value of each field that an application may set: the environment's where it says something."""
     chosen = {field: getattr(environment, field) for field in _KEYS.values()}
     for key, field in _KEYS.items():
@@ -96,7 +96,7 @@ def _parse(field: str, value: Any) -> Any:
     return option.parse(value)
 
 
-def _entries(entries: Tuple[str, ...]) -> Tuple[str, ...]:
+def _entries(entries: tuple[str, ...]) -> tuple[str, ...]:
     """Return the blacklist entries that can be used; ValueError for a single one that cannot."""
     usable = []
     for entry in entries:

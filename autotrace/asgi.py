@@ -43,12 +43,21 @@ def traced(original: Any, find_recorder: FindRecorder) -> Any:
         try:
             if recording.sampled:
                 return await _call_recorded(recording, original, self, scope, receive, send)
-            return await original(self, scope, receive, send)
+            return await _call_unrecorded(recording, original, self, scope, receive, send)
         finally:
             leave(saved)
             recording.open = False
 
     return call
+
+
+async def _call_unrecorded(recording: Any, original: Any, app: Any, scope: Any, receive: Any, send: Any) -> Any:
+    async def send_and_note(message: Any) -> None:
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            recording.answered = True
+        await send(message)
+
+    return await original(app, scope, receive, send_and_note)
 
 
 async def _call_recorded(recording: Recording, original: Any, app: Any, scope: Any, receive: Any, send: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import Mapping, Optional
+from typing import Mapping
 
 from . import __version__
 from .items import Identity
@@ -29,11 +29,11 @@ def identify(settings: Settings, key: str, application: str, environ: Mapping[st
     )
 
 
-def _first(environ: Mapping[str, str], names: tuple[str, ...]) -> Optional[str]:
+def _first(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
     return next((environ[name].strip() for name in names if environ.get(name, "").strip()), None)
 
 
-def _deployment(environ: Mapping[str, str]) -> Optional[str]:
+def _deployment(environ: Mapping[str, str]) -> str | None:
     """Return the name of the Kubernetes Deployment, told from the pod's host name."""
     if "KUBERNETES_SERVICE_HOST" not in environ:
         return None

@@ -10,7 +10,7 @@ import json
 import time
 from datetime import datetime, timezone
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, NamedTuple
 
 from . import urls
 
@@ -37,7 +37,7 @@ class Identity(NamedTuple):
     key: str
     role: str
     instance: str
-    version: Optional[str]
+    version: str | None
     sdk: str
     pid: int
 
@@ -49,7 +49,7 @@ class Lines:
     """
 
     def __init__(
-        self, identity: Identity, url_query: Any, failed_statuses: Iterable[Tuple[int, int]], trusted_proxies: int
+        self, identity: Identity, url_query: Any, failed_statuses: Iterable[tuple[int, int]], trusted_proxies: int
     ) -> None:
         self._urls = urls.Urls(url_query, trusted_proxies)
         self._failed = frozenset(
@@ -67,9 +67,9 @@ class Lines:
         self._key = encode_basestring(identity.key)
         self._pid = str(identity.pid)
         self._properties = _dump({"process.pid": self._pid})[1:-1]
-        self._names: Dict[Tuple[str, str, Optional[str]], str] = {}
-        self._agents: Dict[str, str] = {}
-        self._codes: Dict[str, str] = {}
+        self._names: dict[tuple[str, str, str | None], str] = {}
+        self._agents: dict[str, str] = {}
+        self._codes: dict[str, str] = {}
 
     def request(self, recording: Recording) -> bytes:
         """Return the wire line of a finished request."""
@@ -136,7 +136,7 @@ class Lines:
             "ai.operation.id": recording.trace_id,
             "ai.operation.parentId": data.parent_span_id or recording.span_id,
         }
-        item: Dict[str, Any] = {
+        item: dict[str, Any] = {
             "ver": 1,
             "name": "Microsoft.ApplicationInsights.RemoteDependency",
             "time": started,
@@ -155,7 +155,7 @@ class Lines:
             else:
                 del base["data"]
 
-    def _name(self, method: str, mount: str, route: Optional[str]) -> str:
+    def _name(self, method: str, mount: str, route: str | None) -> str:
         """Return the operation name as JSON: the method and the route template, never a path that a client made up."""
         spoken = method if method in _METHODS else "HTTP"
         full = "(unmatched)" if route is None else urls.text(mount).rstrip("/") + route
@@ -198,7 +198,7 @@ def timestamp(nanoseconds: int) -> str:
 
 
 # The last second that was formatted: a busy server formats thousands of times in it.
-_second: Tuple[int, str] = (-1, "")
+_second: tuple[int, str] = (-1, "")
 
 
 def duration(nanoseconds: int) -> str:
@@ -212,7 +212,7 @@ def duration(nanoseconds: int) -> str:
     return f"{days}.{hours:02d}:{minutes:02d}:{seconds:02d}.{ticks:07d}"
 
 
-def _remember(cache: Dict[Any, str], key: Any, value: str) -> None:
+def _remember(cache: dict[Any, str], key: Any, value: str) -> None:
     if len(value) > _LONGEST_CACHED:
         return
     # Emptied, not evicted one by one: the keys that matter are back after one request each.
@@ -225,7 +225,7 @@ def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def _texts(attributes: Mapping[Any, Any]) -> Dict[str, str]:
+def _texts(attributes: Mapping[Any, Any]) -> dict[str, str]:
     """Return attributes as the schema's properties: strings only, within the limits of keys and values."""
     texts = {}
     for key, value in list(attributes.items()):
@@ -255,7 +255,7 @@ def _longest(texts: Mapping[str, str]) -> str:
     return max(texts, key=lambda name: len(texts[name]))
 
 
-def _span_times(recording: Recording, data: Any) -> Tuple[str, int]:
+def _span_times(recording: Recording, data: Any) -> tuple[str, int]:
     """Return the start of a span as the schema wants it and its nanoseconds.
 
     A span that was never started begins with its request; 0 where a time is missing or the clock stepped back.
@@ -274,9 +274,9 @@ def _parse(moment: str) -> datetime:
     return datetime.strptime(moment, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
 
 
-def _client(attributes: Mapping[Any, Any], base: Mapping[str, Any]) -> Dict[str, Any]:
+def _client(attributes: Mapping[Any, Any], base: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a client span's attributes say of the call it made (the attribute names are OpenCensus's)."""
-    said: Dict[str, Any] = {"type": clean(_text(attributes.get("component") or "Other"), NAME_LIMIT)}
+    said: dict[str, Any] = {"type": clean(_text(attributes.get("component") or "Other"), NAME_LIMIT)}
     url = attributes.get("http.url")
     if url:
         redacted = urls.redact(_text(url))
@@ -291,4 +291,4 @@ def _client(attributes: Mapping[Any, Any], base: Mapping[str, Any]) -> Dict[str,
     return {**base, **said}
 
 
-__all__: List[str] = ["Identity", "Lines", "clean", "duration", "timestamp"]
+__all__: list[str] = ["Identity", "Lines", "clean", "duration", "timestamp"]

@@ -1,4 +1,4 @@
-"""Trace context from incoming headers: W3C traceparent and B3, read without ever complaining about a stranger's header."""
+"""Trace context from incoming headers: W3C traceparent and B3, read without a word about a stranger's mistakes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class Remote(NamedTuple):
     """The caller's part of a trace: `trace_id` 32 and `span_id` 16 lower-case hex digits, its sampled flag."""
 
     trace_id: str
-    span_id: Optional[str]
+    span_id: str | None
     sampled: bool
-    tracestate: Optional[str] = None
+    tracestate: str | None = None
 
 
 Extract = Callable[[Mapping[str, str]], Optional[Remote]]
 
 
-def tracecontext(environ: Mapping[str, str]) -> Optional[Remote]:
+def tracecontext(environ: Mapping[str, str]) -> Remote | None:
     """Read `traceparent` and `tracestate` (W3C Trace Context); None for a missing or invalid header.
 
     Flags are hexadecimal, a version above 00 may carry more fields, version ff and all-zero ids are invalid.
@@ -40,7 +40,7 @@ def tracecontext(environ: Mapping[str, str]) -> Optional[Remote]:
     return Remote(trace_id, span_id, int(flags, 16) & 1 == 1, environ.get("HTTP_TRACESTATE"))
 
 
-def b3(environ: Mapping[str, str]) -> Optional[Remote]:
+def b3(environ: Mapping[str, str]) -> Remote | None:
     """Read B3 headers, the single `b3` or the `X-B3-*` ones; None when they are missing or invalid."""
     single = environ.get("HTTP_B3")
     if single:
@@ -81,7 +81,7 @@ class FromOpenCensus:
             raise TypeError(f"{type(propagator).__name__} has no from_headers method")
         self.propagator = propagator
 
-    def __call__(self, environ: Mapping[str, str]) -> Optional[Remote]:
+    def __call__(self, environ: Mapping[str, str]) -> Remote | None:
         try:
             return _remote(self.propagator.from_headers(Headers(environ)))
         except Exception:
@@ -89,7 +89,7 @@ class FromOpenCensus:
             return None
 
 
-def _remote(context: Any) -> Optional[Remote]:
+def _remote(context: Any) -> Remote | None:
     if not context.from_header or not _HEX_32.fullmatch(context.trace_id) or not context.trace_id.strip("0"):
         return None
     # Without a span id of the caller's the trace is joined all the same.

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
 
 from . import guard
 from .current import CURRENT
-from .opencensus import ATTRS, DEFER, NO_TRACER, SPAN, TRACER
 from .ids import new_ids
+from .opencensus import ATTRS, DEFER, NO_TRACER, SPAN, TRACER
 from .propagation import Extract, Remote, tracecontext
 from .sampling import score
 from .spans import export_children
@@ -45,9 +45,9 @@ class Recording:
 
     `sampled` False means that only its trace context lives: spans inside are not exported and no item is made.
     `status` is the response's status as text. `route` is called at the end to learn the route template, which is
-    relative to `mount`, a SCRIPT_NAME. `buffered` means that the response's body is in memory, `inner` is
-    the body as the innermost application returned it. `rate` is the share of requests that are kept, in percent; `path` is SCRIPT_NAME
-    and PATH_INFO as they came, for mounting moves them about.
+    relative to `mount`, a SCRIPT_NAME. `answered` means that its last byte is on its way, `buffered` that the
+    response's body is in memory, `inner` is the body as the innermost application returned it. `rate` is the share of
+    requests that are kept, in percent; `path` is SCRIPT_NAME and PATH_INFO as they came, for mounting moves them about.
     """
 
     # Defaults of the class: a request sets what differs.

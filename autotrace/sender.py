@@ -7,7 +7,7 @@ import os
 import random
 import threading
 import time
-from typing import Callable, Dict, NamedTuple, Optional, Protocol, Tuple
+from typing import Callable, NamedTuple, Protocol
 
 from . import guard
 from .spool import BATCH_SIZE, Spool
@@ -29,8 +29,8 @@ class Answer(NamedTuple):
     """
 
     delivered: bool
-    again: Tuple[bytes, ...] = ()
-    retry_after: Optional[float] = None
+    again: tuple[bytes, ...] = ()
+    retry_after: float | None = None
 
 
 class Transport(Protocol):
@@ -62,11 +62,11 @@ class Journal:
         self._drained = threading.Condition()
         self._wanted = self._done = 0
         self._starting = threading.Lock()
-        self._thread: Optional[threading.Thread] = None
+        self._thread: threading.Thread | None = None
         self._failures = 0
         self._next_post = 0.0
         self._next_adopt = 0.0
-        self._deadline: Optional[float] = None
+        self._deadline: float | None = None
         self._said_minute = -1
 
     def drain(self, seconds: float) -> None:
@@ -136,7 +136,7 @@ class Journal:
             guard.failed("reading unsent telemetry", error)
             return False
 
-    def _until_adoption(self) -> Optional[float]:
+    def _until_adoption(self) -> float | None:
         return max(self._next_adopt - time.monotonic(), 0.1)
 
     def _guarded_drain(self) -> None:
@@ -189,14 +189,14 @@ class Journal:
     def _seconds_left(self) -> float:
         return 10.0 if self._deadline is None else max(self._deadline - time.monotonic(), 0.1)
 
-    def _back_off(self, retry_after: Optional[float]) -> None:
+    def _back_off(self, retry_after: float | None) -> None:
         self._failures += 1
         delay = min(FIRST_DELAY * 2 ** min(self._failures - 1, 20), LONGEST_DELAY)
         chosen = retry_after if retry_after is not None else random.uniform(delay / 2, delay)  # noqa: S311 (jitter)
         self._next_post = time.monotonic() + chosen
 
 
-_journals: Dict[Tuple[int, str], Journal] = {}
+_journals: dict[tuple[int, str], Journal] = {}
 
 
 def journal(destination: str, make: Callable[[], Journal]) -> Journal:

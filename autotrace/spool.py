@@ -7,6 +7,7 @@ been delivered, so that nothing is sent twice.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -15,7 +16,8 @@ import tempfile
 import threading
 import time
 from collections import deque
-from typing import Callable, Deque, List, NamedTuple, Optional, Tuple
+from contextlib import suppress
+from typing import Callable, NamedTuple
 
 from . import guard
 
@@ -36,7 +38,7 @@ class Segment:
 
     __slots__ = ("fd", "path", "sent", "size")
 
-    def __init__(self, fd: int, path: Optional[str], sent: int, size: int) -> None:
+    def __init__(self, fd: int, path: str | None, sent: int, size: int) -> None:
         self.fd = fd
         self.path = path
         self.sent = sent
@@ -65,10 +67,8 @@ class Segment:
             return
         fd, self.fd = self.fd, -1
         if delete and self.path is not None:
-            try:
+            with contextlib.suppress(OSError):
                 os.unlink(self.path)
-            except OSError:
-                pass
         os.close(fd)
 
 
@@ -79,7 +79,7 @@ class Batch(NamedTuple):
     being written behind the last.
     """
 
-    parts: List[Tuple[Segment, int]]
+    parts: list[tuple[Segment, int]]
     lines: bytes
     live: bool
 
@@ -87,15 +87,15 @@ class Batch(NamedTuple):
 class Spool:
     """The segments of this process for one destination; `limit` bytes bound them, the oldest are dropped first."""
 
-    def __init__(self, directory: Optional[str], limit: int) -> None:
+    def __init__(self, directory: str | None, limit: int) -> None:
         # Whether somebody waits for a line, and how to tell; set by the sender.
         self.waiting = False
         self.wake: Callable[[], object] = bool
         self._directory = directory
         self._limit = limit
         self._lock = threading.Lock()
-        self._writing: Optional[Segment] = None
-        self._waiting: Deque[Segment] = deque()
+        self._writing: Segment | None = None
+        self._waiting: deque[Segment] = deque()
         self.dropped = 0
 
     def append(self, line: bytes) -> None:
@@ -113,10 +113,10 @@ class Spool:
             self.waiting = False
             self.wake()
 
-    def take(self) -> Optional[Batch]:
+    def take(self) -> Batch | None:
         """Return the oldest unsent lines, None when there are none. Only the sender calls this."""
-        parts: List[Tuple[Segment, int]] = []
-        chunks: List[bytes] = []
+        parts: list[tuple[Segment, int]] = []
+        chunks: list[bytes] = []
         room = BATCH_SIZE
         with self._lock:
             for segment in self._all():
@@ -161,7 +161,7 @@ class Spool:
             return False
         if len(self._waiting) >= ADOPTED_AT_ONCE:
             return True
-        adopted: List[Segment] = []
+        adopted: list[Segment] = []
         for name in _names(self._directory):
             segment = _lock_segment(os.path.join(self._directory, name))
             if segment is not None:
@@ -196,7 +196,7 @@ class Spool:
         for segment in self._all():
             segment.close(delete=False)
 
-    def _all(self) -> List[Segment]:
+    def _all(self) -> list[Segment]:
         return [*self._waiting, *([self._writing] if self._writing is not None else [])]
 
     def _roll(self, *, on_disk: bool = True) -> Segment:
@@ -232,7 +232,7 @@ def _say_memory(error: OSError) -> None:
     guard.warn(f"spool{error.errno}", f"unsent telemetry is kept in memory only: {error.strerror or error}")
 
 
-def private_directory(chosen: Optional[str]) -> Optional[str]:
+def private_directory(chosen: str | None) -> str | None:
     """Return a directory that only this user can read, created where needed; None when none can be had.
 
     `chosen` is tried alone when given; else the user's state directory, then a directory of this user's under the
@@ -245,7 +245,7 @@ def private_directory(chosen: Optional[str]) -> Optional[str]:
     candidates = (
         [chosen] if chosen else [path for path in (os.path.join(state, "autotrace"), temporary) if path[0] == "/"]
     )
-    reasons: List[str] = []
+    reasons: list[str] = []
     for path in candidates:
         try:
             os.makedirs(path, mode=0o700, exist_ok=True)
@@ -269,7 +269,7 @@ def _make_private(path: str, *, keep_mode: bool = False) -> None:
         raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def open_spool(base: Optional[str], destination: str, limit: int) -> Spool:
+def open_spool(base: str | None, destination: str, limit: int) -> Spool:
     """Return the spool of a destination (any text that is a file name) below `base`; None keeps it in memory."""
     directory = None
     if base is not None:
@@ -283,7 +283,7 @@ def open_spool(base: Optional[str], destination: str, limit: int) -> Spool:
     return Spool(directory, limit)
 
 
-def _create(directory: Optional[str]) -> Segment:
+def _create(directory: str | None) -> Segment:
     if directory is None:
         # An anonymous file is memory that the same code reads and writes, and that vanishes with the process.
         fd = os.memfd_create("autotrace") if hasattr(os, "memfd_create") else _unlinked_file()
@@ -317,7 +317,7 @@ def _unlinked_file() -> int:
     return fd
 
 
-def _names(directory: str) -> List[str]:
+def _names(directory: str) -> list[str]:
     """Return the names of the segments in a directory, oldest first."""
     try:
         return sorted(name for name in os.listdir(directory) if name.endswith(_SUFFIX))
@@ -328,14 +328,13 @@ def _names(directory: str) -> List[str]:
 def _total_size(directory: str) -> int:
     total = 0
     for name in _names(directory):
-        try:
+        # Some are delivered and removed in between.
+        with suppress(OSError):
             total += os.lstat(os.path.join(directory, name)).st_size
-        except OSError:
-            pass  # delivered and removed in between
     return total
 
 
-def _lock_segment(path: str) -> Optional[Segment]:
+def _lock_segment(path: str) -> Segment | None:
     """Return the segment when its lock is free; None when it is in use, gone, not ours or too old."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)

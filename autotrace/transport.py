@@ -7,7 +7,7 @@ import json
 import os
 import time
 import zlib
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from . import __version__, guard
@@ -40,7 +40,7 @@ class Transport:
 
     def __init__(self, endpoint: str) -> None:
         self._configured = self._endpoint = endpoint
-        self._connection: Optional[http.client.HTTPConnection] = None
+        self._connection: http.client.HTTPConnection | None = None
         self._used = 0.0
 
     def post(self, lines: bytes, seconds: float) -> Answer:
@@ -68,7 +68,7 @@ class Transport:
                 break
         return Answer(False)
 
-    def _exchange(self, body: bytes, seconds: float) -> Tuple[int, Any, bytes]:
+    def _exchange(self, body: bytes, seconds: float) -> tuple[int, Any, bytes]:
         if self._connection is not None and time.monotonic() - self._used > _IDLE_LIMIT:
             self.close()
         connection = self._connection or self._connect(seconds)
@@ -150,19 +150,19 @@ class Transport:
         )
         return Answer(True)
 
-    def _post_halves(self, each: List[bytes], seconds: float) -> Answer:
+    def _post_halves(self, each: list[bytes], seconds: float) -> Answer:
         half = len(each) // 2
-        again: List[bytes] = []
-        retry_after: Optional[float] = None
+        again: list[bytes] = []
+        retry_after: float | None = None
         for part in (each[:half], each[half:]):
             answered = self.post(b"".join(part), seconds / 2)
             again.extend(answered.again if answered.delivered else part)
             retry_after = answered.retry_after if retry_after is None else retry_after
         return Answer(True, tuple(again), retry_after)
 
-    def _read_partial(self, answer: bytes, lines: bytes, retry_after: Optional[float]) -> Answer:
+    def _read_partial(self, answer: bytes, lines: bytes, retry_after: float | None) -> Answer:
         each = lines.splitlines(keepends=True)
-        again: Dict[int, bytes] = {}
+        again: dict[int, bytes] = {}
         for error in _errors(answer):
             index, code = error.get("index"), error.get("statusCode")
             if type(index) is not int or type(code) is not int or not 0 <= index < len(each):
@@ -184,7 +184,7 @@ _HEADERS = {
 }
 
 
-def _errors(answer: bytes) -> List[Any]:
+def _errors(answer: bytes) -> list[Any]:
     try:
         errors = json.loads(answer).get("errors", [])
     except (ValueError, AttributeError, RecursionError):
@@ -200,7 +200,7 @@ def _short(message: Any) -> str:
     return "".join(character for character in str(message)[:200] if character.isprintable())
 
 
-def _retry_after(headers: Any) -> Optional[float]:
+def _retry_after(headers: Any) -> float | None:
     """Return the seconds that a Retry-After header asks for, as seconds or as a date; None without one."""
     value = headers.get("Retry-After")
     if not value:

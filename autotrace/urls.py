@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Any, Dict, FrozenSet, Mapping, Optional, Tuple
+from typing import Any, Mapping
 from urllib.parse import quote, urlsplit
 
 from .blacklist import text
@@ -34,10 +34,10 @@ class Urls:
         self._shown = frozenset() if isinstance(query, str) else frozenset(query)
         self._query = query if isinstance(query, str) else "redact"
         self._proxies = proxies
-        self._sites: Dict[Tuple[str, Optional[str]], str] = {}
-        self._clients: Dict[str, str] = {}
+        self._sites: dict[tuple[str, str | None], str] = {}
+        self._clients: dict[str, str] = {}
 
-    def read(self, environ: Mapping[str, Any], path: Tuple[str, str]) -> Tuple[str, str]:
+    def read(self, environ: Mapping[str, Any], path: tuple[str, str]) -> tuple[str, str]:
         """Return the tag of the client's address and the URL of a request; `path` is its SCRIPT_NAME and PATH_INFO.
 
         The tag is JSON with a comma at its end, empty when no address is known. The URL has never user names, by
@@ -76,7 +76,7 @@ class Urls:
             _remember(self._clients, address, tag)
         return tag
 
-    def _site(self, scheme: str, host: Optional[str], environ: Mapping[str, Any]) -> str:
+    def _site(self, scheme: str, host: str | None, environ: Mapping[str, Any]) -> str:
         given = host or _server(environ)
         spoken = scheme.lower() if scheme.lower() in ("http", "https") else "http"
         safe = _UNSAFE_HOST.sub("", given.rpartition("@")[2][:512]).lower()
@@ -115,7 +115,7 @@ def path_of(url: str) -> str:
     return "/" + rest.partition("/")[2]
 
 
-def _hidden(query: str, shown: FrozenSet[str]) -> str:
+def _hidden(query: str, shown: frozenset[str]) -> str:
     """Return a query whose values are REDACTED, except those of the keys in `shown`."""
     if not shown and "==" not in query and "=&" not in query and query[-1:] != "=":
         hidden, count = _VALUE.subn("=" + _REDACTED, query)
@@ -124,7 +124,7 @@ def _hidden(query: str, shown: FrozenSet[str]) -> str:
     return "&".join(_hidden_part(part, shown) for part in query.split("&"))
 
 
-def _hidden_part(part: str, shown: FrozenSet[str]) -> str:
+def _hidden_part(part: str, shown: frozenset[str]) -> str:
     key, equals, value = part.partition("=")
     if not equals or (len(key) > _LONGEST_NAME and not value.strip("=")):
         # `?token` without a name is a value, and a long one that `=` only fills up is base64.
@@ -159,7 +159,7 @@ def _address(value: str) -> str:
         return ""
 
 
-def _remember(cache: Dict[Any, str], key: Any, value: str) -> None:
+def _remember(cache: dict[Any, str], key: Any, value: str) -> None:
     if len(cache) >= _CACHE_SIZE:
         cache.clear()
     cache[key] = value

@@ -67,7 +67,7 @@ def traced(original: Any, find_recorder: FindRecorder) -> Any:
 
 
 def is_list(body: Any) -> bool:
-    """Tell whether a body is a list or tuple, or iterated like one: nothing of the application runs in its iteration."""
+    """Tell whether a body is a list or tuple, or iterated like one: no code of the application runs then."""
     kind = type(body)
     return kind in (list, tuple) or getattr(kind, "__iter__", None) in (list.__iter__, tuple.__iter__)
 

@@ -134,7 +134,7 @@ def start(
     files = {"APP_REACHED": str(folder / "reached"), "APP_GATE": str(folder / "gate")}
     extra = {**files, "APP_BIND": f"127.0.0.1:{port}"}
     with open(folder / "stdout", "wb") as stdout, open(folder / "stderr", "wb") as stderr:
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             words,
             cwd=apps,
             env={**environment(folder, endpoint), **extra, **env},
@@ -201,7 +201,7 @@ def run_command(
     words: Sequence[str], env: Mapping[str, str], seconds: float = 60, cwd: pathlib.Path = APPS
 ) -> Completed:
     """Run a command to its end and return what it left."""
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         list(words), cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds
     )
     stdout, stderr = (output.decode("utf-8", "replace") for output in (done.stdout, done.stderr))

@@ -243,9 +243,7 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("value", NONSENSE.values(), ids=NONSENSE.keys())
-def test_nonsense_in_all_settings_changes_nothing(
-    tmp_path: pathlib.Path, endpoint: Endpoint, value: str
-) -> None:
+def test_nonsense_in_all_settings_changes_nothing(tmp_path: pathlib.Path, endpoint: Endpoint, value: str) -> None:
     secret = {name for option in OPTIONS if option.secret for name in (option.variable, *option.aliases)}
     names = {name for option in OPTIONS for name in (option.variable, *option.aliases)} - secret
     apps = tmp_path / "apps"
@@ -273,9 +271,7 @@ CONNECTION_STRINGS = {
 
 
 @pytest.mark.parametrize("text", CONNECTION_STRINGS.values(), ids=list(CONNECTION_STRINGS))
-def test_a_bad_connection_string_costs_one_line(
-    tmp_path: pathlib.Path, endpoint: Endpoint, text: str
-) -> None:
+def test_a_bad_connection_string_costs_one_line(tmp_path: pathlib.Path, endpoint: Endpoint, text: str) -> None:
     env = {"APPLICATIONINSIGHTS_CONNECTION_STRING": text.replace("{key}", endpoint.key)}
     talks, server = talk_with_both(STACKS["flask"], tmp_path, endpoint, SMALL, env, delivered=False)
     assert all(talk.traced == talk.plain for talk in talks.values())

@@ -22,7 +22,7 @@ def config(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str
     """Run the console script with nothing in its environment that it could take for a setting."""
     names = {option.variable for option in OPTIONS} | {name for option in OPTIONS for name in option.aliases}
     environ = {name: value for name, value in os.environ.items() if name not in names}
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [str(SCRIPT), "config", *arguments],
         env={**environ, "PYTHONIOENCODING": "utf-8", **variables},
         capture_output=True,
@@ -107,7 +107,7 @@ def test_what_is_shown_can_be_set_again() -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_any_bytes_can_be_shown(encoding: str) -> None:
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [str(SCRIPT), "config"],
         env={
             b"PATH": os.fsencode(os.environ["PATH"]),

@@ -94,7 +94,7 @@ def test_settings_of_the_user_neither_disturb_it_nor_get_its_items(tmp_path: pat
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_with_all_its_servers(tmp_path: pathlib.Path, number: signal.Signals) -> None:
     env = {**environment(tmp_path), "TMPDIR": str(tmp_path)}
-    with subprocess.Popen(  # noqa: S603
+    with subprocess.Popen(
         [script("autotrace"), "demo"],
         env=env,
         stdout=subprocess.PIPE,

@@ -118,7 +118,7 @@ def test_arguments_input_output_and_exit_code_pass_through(tmp_path: pathlib.Pat
     words = [PYTHON, "-c", code, "a b", "", "*", "é", b"\xff\xfe"]
     outcomes = []
     for launcher in ([], [script("autotrace"), "run"]):
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             [*launcher, *words],
             input=bytes(range(256)),
             capture_output=True,
@@ -132,7 +132,7 @@ def test_arguments_input_output_and_exit_code_pass_through(tmp_path: pathlib.Pat
 
 def test_the_command_has_the_launchers_pid(tmp_path: pathlib.Path) -> None:
     words = [script("autotrace"), "run", PYTHON, "-c", "import os; print(os.getpid())"]
-    process = subprocess.Popen(words, env=environment(tmp_path), stdout=subprocess.PIPE, text=True)  # noqa: S603
+    process = subprocess.Popen(words, env=environment(tmp_path), stdout=subprocess.PIPE, text=True)
     stdout, _ = process.communicate(timeout=60)
     assert int(stdout) == process.pid
 
@@ -142,7 +142,7 @@ def test_a_signal_ends_the_command_as_it_would_alone(tmp_path: pathlib.Path, num
     code = "import signal, sys; print('up', flush=True); signal.pause()"
     codes = []
     for launcher in ([], [script("autotrace"), "run"]):
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             [*launcher, PYTHON, "-c", code],
             env=environment(tmp_path),
             stdout=subprocess.PIPE,
@@ -163,13 +163,11 @@ def test_signals_that_python_ignores_are_not_ignored_in_the_command(tmp_path: pa
 
 
 @pytest.mark.parametrize("variables", [{}, {"LC_CTYPE": "C.UTF-8"}, {"LC_ALL": "C"}, {"LANG": "C.UTF-8"}])
-def test_the_environment_is_the_users_and_three_variables(
-    tmp_path: pathlib.Path, variables: dict[str, str]
-) -> None:
+def test_the_environment_is_the_users_and_three_variables(tmp_path: pathlib.Path, variables: dict[str, str]) -> None:
     # The C locale is where Python writes a variable of its own into its environment.
     given = {b"HOME": os.fsencode(tmp_path), b"RAW": b"\xff\xfe=\n", b"EMPTY": b"", b"PATH": b"/usr/bin:/bin"}
     given.update({name.encode(): value.encode() for name, value in variables.items()})
-    output = subprocess.check_output([script("autotrace"), "run", "env", "-0"], env=given)  # noqa: S603
+    output = subprocess.check_output([script("autotrace"), "run", "env", "-0"], env=given)
     seen = dict(entry.split(b"=", 1) for entry in output.split(b"\0") if entry)
     assert seen.pop(b"PYTHONPATH") == TEMPLATE.encode()
     assert seen.pop(b"_AUTOTRACE_PYTHON").decode() == "{}.{}:{}".format(*sys.version_info[:2], sys.prefix)

@@ -1,4 +1,4 @@
-"""Wheel, source distribution and editable install: each gives a working `autotrace` and nothing that does not belong."""
+"""Wheel, source distribution and editable install: each gives a working `autotrace`, and only that."""
 
 from __future__ import annotations
 

@@ -105,6 +105,8 @@ def test_every_target_is_a_function_of_its_file() -> None:
 
 
 def test_the_hook_loads_nothing_but_itself() -> None:
-    code = "import sys; before = set(sys.modules); import autotrace.bootstrap; print(*sorted(set(sys.modules) - before))"
+    code = (
+        "import sys; before = set(sys.modules); import autotrace.bootstrap; print(*sorted(set(sys.modules) - before))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
     assert set(done.stdout.split()) <= {"__future__", "autotrace", "autotrace.bootstrap", "autotrace.frameworks"}

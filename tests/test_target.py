@@ -61,9 +61,7 @@ def test_a_program_that_is_not_python_is_told_once(tmp_path: pathlib.Path) -> No
         (["-msite", "-E"], ""),
     ],
 )
-def test_options_that_keep_tracing_out_are_named(
-    tmp_path: pathlib.Path, arguments: list[str], flags: str
-) -> None:
+def test_options_that_keep_tracing_out_are_named(tmp_path: pathlib.Path, arguments: list[str], flags: str) -> None:
     name = pathlib.Path(PYTHON).name
     tail = [] if "site" in "".join(arguments) else ["-c", "pass", "-I", "-E", "-S"]
     done = autotrace(tmp_path, "run", name, *arguments, *tail)
@@ -93,9 +91,7 @@ def test_a_scripts_first_line_is_read(tmp_path: pathlib.Path, first: str, flags:
     write(tmp_path, f"#!/bin/sh\nexec '{PYTHON}' \"$@\"\n", "python3")
     write(tmp_path, first.format(python=PYTHON) + "\nprint('up')\n")
     done = autotrace(tmp_path, "run", "./program")
-    said = (
-        f"autotrace: ./program runs Python with {flags}, so nothing is traced in it; run it without {flags}\n"
-    )
+    said = f"autotrace: ./program runs Python with {flags}, so nothing is traced in it; run it without {flags}\n"
     assert done == Completed(0, "up\n", said if flags else "")
 
 
@@ -109,9 +105,7 @@ def test_no_warning_for_what_runs_in_our_python(tmp_path: pathlib.Path) -> None:
         assert autotrace(tmp_path, "run", name, "--version").stderr == "", name
     (tmp_path / "zipapp" / "x").mkdir(parents=True)
     (tmp_path / "zipapp" / "__main__.py").write_text(armed)
-    run_command(
-        [PYTHON, "-m", "zipapp", "zipapp", "-p", PYTHON, "-o", "app.pyz"], environment(tmp_path), cwd=tmp_path
-    )
+    run_command([PYTHON, "-m", "zipapp", "zipapp", "-p", PYTHON, "-o", "app.pyz"], environment(tmp_path), cwd=tmp_path)
     assert autotrace(tmp_path, "run", "./app.pyz") == Completed(0, "True\n", "")
 
 
@@ -134,9 +128,7 @@ def test_a_program_of_another_environment_is_told(tmp_path: pathlib.Path) -> Non
     ours = pathlib.Path(script("autotrace")).read_text().splitlines()[0][2:]
     write(tmp_path, f"#!{foreign}\nprint('up')\n")
     assert autotrace(tmp_path, "run", "./program") == Completed(0, "up\n", said.format("./program", ours))
-    assert autotrace(tmp_path, "run", foreign, "-c", "print('up')") == Completed(
-        0, "up\n", said.format(foreign, ours)
-    )
+    assert autotrace(tmp_path, "run", foreign, "-c", "print('up')") == Completed(0, "up\n", said.format(foreign, ours))
 
 
 def test_a_python_of_another_version_is_told(tmp_path: pathlib.Path) -> None:

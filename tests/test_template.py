@@ -116,9 +116,7 @@ def hooked(env: dict[str, str], prefix: str) -> dict[str, str]:
 def without_frames(done: Completed) -> Completed:
     """Leave out of a traceback the lines on which its last line does not depend."""
     lines = done.stderr.splitlines(keepends=True)
-    return done._replace(
-        stderr="".join(line for line in lines if not line.startswith((" ", "Current thread")))
-    )
+    return done._replace(stderr="".join(line for line in lines if not line.startswith((" ", "Current thread"))))
 
 
 def test_only_the_first_of_two_hidden_files_runs(tmp_path: pathlib.Path, venv: pathlib.Path) -> None:
@@ -162,9 +160,7 @@ def test_another_python_below_notices_nothing(tmp_path: pathlib.Path, hidden: bo
     env = {**environment(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     if hidden:
         (tmp_path / "site").mkdir()
-        (tmp_path / "site" / "sitecustomize.py").write_text(
-            "import sys; mark = 'theirs'; here = sys.path[0]\n"
-        )
+        (tmp_path / "site" / "sitecustomize.py").write_text("import sys; mark = 'theirs'; here = sys.path[0]\n")
         env["PYTHONPATH"] = str(tmp_path / "site")
     for python in pythons.values():
         look = [python, "-c", LOOK]
@@ -212,7 +208,7 @@ def test_a_closed_stderr_does_not_matter(tmp_path: pathlib.Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("print('theirs')\n")
     env = hooked({**environment(tmp_path), "PYTHONPATH": str(tmp_path)}, sys.prefix)
     command = f"exec '{sys.executable}' -c pass 2>&-"
-    assert subprocess.check_output(["sh", "-c", command], env=env, text=True) == "theirs\n"  # noqa: S603, S607
+    assert subprocess.check_output(["sh", "-c", command], env=env, text=True) == "theirs\n"  # noqa: S607
 
 
 def test_children_of_every_kind_are_armed(tmp_path: pathlib.Path) -> None:

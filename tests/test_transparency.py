@@ -153,10 +153,6 @@ def test_a_tracer_made_before_the_framework_stays_current_outside_of_requests(ea
     assert set(early.requests) == {"/early/below", "/early/alone"}
 
 
-def test_a_tracer_made_before_the_framework_keeps_its_own_parents_in_requests(early: Seen) -> None:
-    assert early.said["parents"] == early.untraced["parents"]
-
-
 def test_a_tracer_of_the_application_has_its_own_root(flask: Seen) -> None:
     assert flask.said["own_tracer"] == [["200 OK", "ok"], {"root": True, "child": False}]
     assert flask.said["hooked_tracer"] == [["200 OK", "ok"], {"request": True, "within": False}]
@@ -300,6 +296,14 @@ def test_uvicorn_tells_pipelined_requests_apart(endpoint: Endpoint, tmp_path: pa
     ids = sorted(base(item)["id"] for item in requests)
     assert sorted(span["tags"]["ai.operation.parentId"] for span in spans) == ids
     assert len({item["tags"]["ai.operation.id"] for item in requests}) == 4
+
+
+def test_uvicorn_records_what_is_pipelined_behind_a_hidden_request(endpoint: Endpoint, tmp_path: pathlib.Path) -> None:
+    env = {"AUTOTRACE_BLACKLIST_PATHS": "plain"}
+    with serve(uvicorn("django_odd:application"), tmp_path, endpoint, env, apps=APPS) as server:
+        assert pipeline(server.port, ["/plain/0", "/async/1", "/plain/2", "/async/3"]) == 4
+        server.stop()
+    assert sorted(urlsplit(base(item)["url"]).path for item in endpoint.requests()) == ["/async/1", "/async/3"]
 
 
 def pipeline(port: int, paths: list[str]) -> int:

@@ -82,7 +82,7 @@ def start(sample: Sample, folder: Path, environ: Mapping[str, str]) -> Server:
     home.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as listener, open(home / "log", "wb") as log:
         serve = [sys.executable, "-m", sample.server, LISTEN[sample.server].format(listener.fileno())]
-        process = subprocess.Popen(  # noqa: S603 - the command is written here
+        process = subprocess.Popen(
             [sys.executable, "-m", "autotrace", "run", *serve, sample.target],
             cwd=APPS,
             # Where gunicorn puts its control socket, which two servers must not share.

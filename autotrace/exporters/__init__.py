@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Mapping, Protocol
 
 from ..expressions import Expression
 
@@ -25,7 +25,7 @@ class Exporter(Protocol):
     def request(self, recording: Recording) -> None:
         """Export a finished request."""
 
-    def spans(self, recording: Recording, span_datas: List[Any]) -> None:
+    def spans(self, recording: Recording, span_datas: list[Any]) -> None:
         """Export OpenCensus SpanData of spans that ended inside a request."""
 
 
@@ -34,7 +34,7 @@ def default_exporter(settings: Settings) -> str:
     return "console" if settings.connection_string is None else "azure"
 
 
-def open_exporter(chosen: Any, settings: Settings, application: str) -> Optional[Exporter]:
+def open_exporter(chosen: Any, settings: Settings, application: str) -> Exporter | None:
     """Return the exporter for a name of EXPORTERS, an OpenCensus expression or an OpenCensus exporter object.
 
     `none` is None. Nothing is opened yet: files, threads and connections wait for the first item of each process.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING, Any, List, Optional
+from typing import TYPE_CHECKING, Any
 
 from .. import sender, spool
 from ..identity import identify
@@ -25,7 +25,7 @@ class AzureExporter:
         self._settings = settings
         self._connection = settings.connection_string
         self._application = application
-        self._pid: Optional[int] = None
+        self._pid: int | None = None
 
     def request(self, recording: Recording) -> None:
         """Write the request's line to the spool."""
@@ -39,7 +39,7 @@ class AzureExporter:
             self._open()
         self._append(line)
 
-    def spans(self, recording: Recording, span_datas: List[Any]) -> None:
+    def spans(self, recording: Recording, span_datas: list[Any]) -> None:
         """Write a dependency line for each span."""
         if self._pid != os.getpid():
             self._open()

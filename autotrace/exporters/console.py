@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, List, Optional
+from typing import TYPE_CHECKING, Any
 
 from ..identity import identify
 from ..items import Lines
@@ -20,7 +20,7 @@ class ConsoleExporter:
     def __init__(self, settings: Settings, application: str) -> None:
         self._settings = settings
         self._application = application
-        self._lines: Optional[Lines] = None
+        self._lines: Lines | None = None
 
     def request(self, recording: Recording) -> None:
         """Print the request: time, operation, status, duration, URL and operation id."""
@@ -30,7 +30,7 @@ class ConsoleExporter:
         """Print the wire line of a request."""
         self._print(json.loads(line))
 
-    def spans(self, recording: Recording, span_datas: List[Any]) -> None:
+    def spans(self, recording: Recording, span_datas: list[Any]) -> None:
         """Print a line for each span."""
         for data in span_datas:
             self._print(json.loads(self._wire().span(recording, data)))

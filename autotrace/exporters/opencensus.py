@@ -1,4 +1,4 @@
-"""Any OpenCensus exporter: requests as SpanData, exported from a thread of our own, built in the process that uses it."""
+"""Any OpenCensus exporter: requests as SpanData, exported from a thread of the process that built it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, List, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from opencensus.trace import execution_context, span_context, span_data, utils
 
@@ -34,7 +34,7 @@ class OpenCensusExporter:
         self._settings = settings
         self._application = application
         self._chosen = chosen
-        self._feeders: Dict[int, Feeder] = {}
+        self._feeders: dict[int, Feeder] = {}
 
     def request(self, recording: Recording) -> None:
         """Queue the request as a span of kind SERVER."""
@@ -42,7 +42,7 @@ class OpenCensusExporter:
         line = feeder.lines.request(recording)
         feeder.put(Entry(recording, [_server_span(recording, json.loads(line))], line))
 
-    def spans(self, recording: Recording, span_datas: List[Any]) -> None:
+    def spans(self, recording: Recording, span_datas: list[Any]) -> None:
         """Queue the spans as they are."""
         self._feeder().put(Entry(recording, span_datas, None))
 
@@ -75,8 +75,8 @@ class Entry(NamedTuple):
     """Spans to export: those of the application inside `recording`, or its own one and its wire line."""
 
     recording: Recording
-    span_datas: List[Any]
-    line: Optional[bytes]
+    span_datas: list[Any]
+    line: bytes | None
 
 
 class Feeder:
@@ -87,7 +87,7 @@ class Feeder:
         self._chosen = chosen
         self._open_default = open_default
         self._pid = os.getpid()
-        self._queue: Deque[Entry] = deque()
+        self._queue: deque[Entry] = deque()
         self._wake = threading.Event()
         self._stopping = False
         # A thread builds the exporter: the stock one takes most of a second, which no request should wait for.

@@ -26,8 +26,8 @@ def _note_route(original: Any) -> Any:
     @wraps(original)
     def handle_request(self: Any, request: Any) -> Any:
         current = CURRENT.get()
-        # A subrequest has an environ of its own.
-        if current is None or not is_current(request.environ):
+        # A subrequest is another one; a copy that a tween made of the request is not.
+        if current is None or not _is_same(current.environ, request.environ):
             return original(self, request)
         found = True
         try:
@@ -46,6 +46,10 @@ def _note_route(original: Any) -> Any:
                 guard.failed("reading a Pyramid request", error)
 
     return handle_request
+
+
+def _is_same(environ: Any, other: Any) -> bool:
+    return is_current(other) or (bool(environ) and environ.get("PATH_INFO") == other.get("PATH_INFO"))
 
 
 def _is_not_found(error: BaseException) -> bool:

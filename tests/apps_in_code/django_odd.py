@@ -75,9 +75,15 @@ urlpatterns = [
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Serve the Django application from inside a middleware that works on after the answer."""
-    await DJANGO(scope, receive, send)
-    await asyncio.sleep(0.05)
+    """Serve the Django application from inside a middleware that works on after each message and after the answer."""
+
+    async def send_and_work(message: Any) -> None:
+        # A server that pipelines begins with the next request of the connection in here.
+        await send(message)
+        await asyncio.sleep(0.02)
+
+    await DJANGO(scope, receive, send_and_work)
+    await asyncio.sleep(0.02)
 
 
 DJANGO = get_asgi_application()

@@ -1,0 +1,1 @@
+"""What tracing costs a server, measured side by side: `python -m benchmarks`."""
