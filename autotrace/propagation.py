@@ -60,17 +60,25 @@ def b3(environ: Mapping[str, str]) -> Remote | None:
 class Headers(Mapping[str, str]):
     """The request headers of a WSGI environ by their HTTP names in any case, as OpenCensus propagators read them."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        scope = environ.get("autotrace.scope")
+        # Of an ASGI request the environ has only the headers that are always read.
+        self._environ = environ if scope is None else dict(map(_as_wsgi, scope["headers"]))
 
     def __getitem__(self, name: str) -> str:
-        return self._environ["HTTP_" + name.upper().replace("-", "_")]
+        value: str = self._environ["HTTP_" + name.upper().replace("-", "_")]
+        return value
 
     def __iter__(self) -> Iterator[str]:
         return (name[5:].replace("_", "-").title() for name in self._environ if name.startswith("HTTP_"))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def _as_wsgi(header: tuple[bytes, bytes]) -> tuple[str, str]:
+    name, value = (part.decode("latin-1") for part in header)
+    return "HTTP_" + name.upper().replace("-", "_"), value
 
 
 class FromOpenCensus:

@@ -160,9 +160,10 @@ class Journal:
                 self._back_off(answer.retry_after)
                 break
             self._failures = 0
-            self.spool.done(batch)
+            # In this order a kill in between repeats items and loses none.
             for line in answer.again:
                 self.spool.append(line)
+            self.spool.done(batch)
             if answer.again:
                 self._back_off(answer.retry_after)
                 break

@@ -11,8 +11,9 @@ from opencensus.trace.propagation.b3_format import B3FormatPropagator
 from opencensus.trace.propagation.google_cloud_format import GoogleCloudFormatPropagator
 from opencensus.trace.propagation.trace_context_http_header_format import TraceContextPropagator
 
+from autotrace.asgi import environ_of
 from autotrace.expressions import parse
-from autotrace.propagation import EXTRACTS, FromOpenCensus, b3, tracecontext
+from autotrace.propagation import EXTRACTS, FromOpenCensus, Headers, b3, tracecontext
 from autotrace.recorder import Recorder
 from tests.recordings import Kept, Shop, environ, visit
 
@@ -200,3 +201,9 @@ def test_a_propagator_sees_all_headers_in_any_case() -> None:
     assert seen["X-Own-Trace"] == seen["by name"] == "7"
     assert seen["Host"] == "shop.test"
     assert seen["missing"] is None
+
+
+def test_a_propagator_sees_every_header_of_an_asgi_request() -> None:
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"shop.test"), (b"x-own", b"a")]}
+    headers = Headers(environ_of(scope))
+    assert (headers.get("X-Own"), headers.get("host"), headers.get("missing")) == ("a", "shop.test", None)
