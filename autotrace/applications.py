@@ -8,7 +8,7 @@ from typing import Any, Mapping
 
 from . import guard, opencensus, settings, values
 from .blacklist import compile_entries
-from .exporters import default_exporter, open_exporter
+from .exporters import open_default, open_exporter
 from .expressions import Expression
 from .propagation import EXTRACTS, Extract, FromOpenCensus, tracecontext
 from .recorder import Recorder
@@ -114,9 +114,7 @@ def _open(chosen: Any, application: str) -> Any:
     try:
         return open_exporter(chosen, process_settings(), application)
     except Exception as error:
-        name = default_exporter(process_settings())
-        guard.warn("exporter", f"the exporter {chosen} cannot be used, {name} is: {error}")
-        return open_exporter(name, process_settings(), application)
+        return open_default(chosen, error, process_settings(), application)
 
 
 def _sampling(chosen: Any) -> Any:

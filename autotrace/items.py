@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from .recorder import Recording
 
 NAME_LIMIT = 1024
-URL_LIMIT = 2048
 AGENT_LIMIT = 2048
 KEY_LIMIT = 150
 VALUE_LIMIT = 8192
@@ -26,7 +25,6 @@ DATA_LIMIT = 8192
 ITEM_LIMIT = 65_536
 # Methods whose name may appear in an operation name; anything else a client invents is counted as one.
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
-_CACHE_SIZE = 1000
 # What strangers send may be long: it is not kept in memory.
 _LONGEST_CACHED = 512
 
@@ -213,12 +211,8 @@ def duration(nanoseconds: int) -> str:
 
 
 def _remember(cache: dict[Any, str], key: Any, value: str) -> None:
-    if len(value) > _LONGEST_CACHED:
-        return
-    # Emptied, not evicted one by one: the keys that matter are back after one request each.
-    if len(cache) >= _CACHE_SIZE:
-        cache.clear()
-    cache[key] = value
+    if len(value) <= _LONGEST_CACHED:
+        urls.remember(cache, key, value)
 
 
 def _dump(value: Any) -> str:

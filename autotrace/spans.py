@@ -12,6 +12,7 @@ from opencensus.trace.propagation.tracestate_string_format import TracestateStri
 from opencensus.trace.tracers import context_tracer, noop_tracer
 
 from . import guard
+from .items import timestamp
 from .propagation import propagator_of
 
 if TYPE_CHECKING:
@@ -82,11 +83,11 @@ class TimelySpan(span.Span):  # type: ignore[misc]
 
     def start(self) -> None:
         """Note the time."""
-        self.start_time = iso_time(time_ns())
+        self.start_time = timestamp(time_ns())
 
     def finish(self) -> None:
         """Note the time."""
-        self.end_time = iso_time(time_ns())
+        self.end_time = timestamp(time_ns())
 
     def span(self, name: str = "child_span") -> Any:
         """Make a span below this one that ends by itself."""
@@ -155,7 +156,7 @@ _SPAN_PARTS: dict[str, Callable[[Any], Any]] = {
     "attributes": _attributes,
     "name": lambda self: self._recording.environ.get("REQUEST_METHOD", ""),
     "parent_span": lambda self: span.base.NullContextManager(span_id=self._recording.parent_id),
-    "start_time": lambda self: iso_time(self._recording.started),
+    "start_time": lambda self: timestamp(self._recording.started),
     "end_time": lambda self: None,
     "annotations": lambda self: span.BoundedList(span.MAX_NUM_ANNOTATIONS),
     "message_events": lambda self: span.BoundedList(span.MAX_NUM_MESSAGE_EVENTS),
@@ -216,9 +217,3 @@ def export_children(recording: Recording) -> None:
     for data in rest:
         # One at a time: a span that cannot be exported costs none but itself.
         request_tracer.exporter.export([data])
-
-
-def iso_time(nanoseconds: int) -> str:
-    """Return a wall-clock time, in nanoseconds since the epoch, as OpenCensus writes times: UTC, microseconds, `Z`."""
-    moment = datetime.fromtimestamp(nanoseconds // 10**9, timezone.utc)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds % 10**9 // 1000:06d}Z"

@@ -73,7 +73,7 @@ class Urls:
         known = _address(address)
         tag = f'"ai.location.ip":"{known}",' if known else ""
         if len(address) <= _LONGEST_CACHED:
-            _remember(self._clients, address, tag)
+            remember(self._clients, address, tag)
         return tag
 
     def _site(self, scheme: str, host: str | None, environ: Mapping[str, Any]) -> str:
@@ -83,7 +83,7 @@ class Urls:
         default = ":443" if spoken == "https" else ":80"
         site = f"{spoken}://{safe[: -len(default)] if safe.endswith(default) else safe}"
         if host and len(host) + len(scheme) <= _LONGEST_CACHED:
-            _remember(self._sites, (scheme, host), site)
+            remember(self._sites, (scheme, host), site)
         return site
 
     def _redacted(self, query: str) -> str:
@@ -159,7 +159,9 @@ def _address(value: str) -> str:
         return ""
 
 
-def _remember(cache: dict[Any, str], key: Any, value: str) -> None:
+def remember(cache: dict[Any, str], key: Any, value: str) -> None:
+    """Keep a value in a cache of bounded size."""
+    # Emptied, not evicted one by one: the keys that matter are back after one request each.
     if len(cache) >= _CACHE_SIZE:
         cache.clear()
     cache[key] = value

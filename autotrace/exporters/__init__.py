@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Mapping, Protocol
 
+from .. import guard
 from ..expressions import Expression
 
 if TYPE_CHECKING:
@@ -29,11 +30,6 @@ class Exporter(Protocol):
         """Export OpenCensus SpanData of spans that ended inside a request."""
 
 
-def default_exporter(settings: Settings) -> str:
-    """Return the name of the exporter where none is chosen, or none that works."""
-    return "console" if settings.connection_string is None else "azure"
-
-
 def open_exporter(chosen: Any, settings: Settings, application: str) -> Exporter | None:
     """Return the exporter for a name of EXPORTERS, an OpenCensus expression or an OpenCensus exporter object.
 
@@ -44,3 +40,10 @@ def open_exporter(chosen: Any, settings: Settings, application: str) -> Exporter
     module = _OPENCENSUS if isinstance(chosen, Expression) or not isinstance(chosen, str) else EXPORTERS[chosen]
     exporter: Exporter = importlib.import_module(module).open_exporter(settings, application, chosen)
     return exporter
+
+
+def open_default(chosen: Any, error: Exception, settings: Settings, application: str) -> Any:
+    """Return the exporter that takes the place of `chosen`, which cannot be used for the reason `error`, and say so."""
+    name = "console" if settings.connection_string is None else "azure"
+    guard.warn("exporter", f"the exporter {chosen} cannot be used, {name} is: {error}")
+    return open_exporter(name, settings, application)

@@ -14,9 +14,10 @@ from opencensus.trace import execution_context, span_context, span_data, utils
 from .. import guard
 from ..expressions import Expression
 from ..identity import identify
-from ..items import Lines
+from ..items import Lines, timestamp
 from ..sender import EXIT_DEADLINE
-from ..spans import iso_time, span_of
+from ..spans import span_of
+from . import open_default
 
 if TYPE_CHECKING:
     from ..recorder import Recording
@@ -64,11 +65,7 @@ class OpenCensusExporter:
 
     def _open_default(self, error: Exception) -> Any:
         """Return the exporter that takes the place of one that cannot be used for the reason `error`."""
-        from . import open_exporter as open_by_name
-
-        name = "azure" if self._settings.connection_string is not None else "console"
-        guard.warn("exporter", f"the exporter {self._chosen} cannot be used, {name} is: {error}")
-        return open_by_name(name, self._settings, self._application)
+        return open_default(self._chosen, error, self._settings, self._application)
 
 
 class Entry(NamedTuple):
@@ -200,8 +197,8 @@ def _server_span(recording: Recording, item: Any) -> Any:
         span_id=recording.span_id,
         parent_span_id=recording.parent_id,
         attributes=attributes,
-        start_time=iso_time(recording.started),
-        end_time=iso_time(recording.started + recording.duration),
+        start_time=timestamp(recording.started),
+        end_time=timestamp(recording.started + recording.duration),
         child_span_count=len(children),
         stack_trace=None,
         annotations=span.annotations,
