@@ -8,7 +8,7 @@ from typing import Any, Callable, Optional
 
 from . import guard
 from .current import CURRENT
-from .recorder import Recorder, Recording, enter, leave
+from .recorder import Recorder, Recording, leave
 
 FindRecorder = Callable[[Any], Optional[Recorder]]
 
@@ -39,13 +39,14 @@ def traced(original: Any, find_recorder: FindRecorder) -> Any:
                 guard.failed("starting a request", error)
         if recording is None:
             return await original(self, scope, receive, send)
-        saved = enter(recording)
+        CURRENT.set(recording)
         try:
             if recording.sampled:
                 return await _call_recorded(recording, original, self, scope, receive, send)
             return await _call_unrecorded(recording, original, self, scope, receive, send)
         finally:
-            leave(saved)
+            # A finished request is left over where a server's callback inherited the context of an earlier one.
+            leave(recording, current if current is not None and current.open else None)
             recording.open = False
 
     return call

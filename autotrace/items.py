@@ -74,7 +74,7 @@ class Lines:
         environ = recording.environ
         mount = recording.mount
         method = environ.get("REQUEST_METHOD", "")
-        route = None if recording.route is None else recording.route()
+        route = recording.route
         name = self._names.get((method, mount, route)) or self._name(method, mount, route)
         agent = environ.get("HTTP_USER_AGENT", "")
         agent_tag = self._agents.get(agent)

@@ -16,57 +16,103 @@ if TYPE_CHECKING:
     from .propagation import Remote
 
 NO_TRACER = execution_context._tracer_slot.default()
-# What a slot of OpenCensus's context holds while nothing but the request itself decides what is in it.
-DEFER: Any = object()
 
 
-class _RequestSlot:
+class RequestSlot:
     """A slot of OpenCensus's execution context that is the current request's, unless the application set it.
 
-    Nothing is made or set for a request that never looks: setting the stock slots and restoring them cost more than
-    everything else that happens before a view is called. OpenCensus is final, so its slots can be relied on.
+    Nothing is made or set for a request that never looks: to set the stock slots and restore them cost more than
+    everything else that happens before a view is called. What is set is held with the request that it was set in, as
+    (request, value, what was held before): it counts for that request alone, and `release` forgets it. `keeps` tells
+    that the value is changed in place, so that the one given out has to stay. OpenCensus is final, so its slots can be
+    relied on.
     """
 
-    def __init__(self, stock: Any, of_request: Callable[[Any], Any]) -> None:
+    def __init__(self, stock: Any, of_request: Callable[[Any], Any], *, keeps: bool = False) -> None:
         self.name = stock.name
         self.default = stock.default
-        self.contextvar: ContextVar[Any] = ContextVar(stock.name, default=DEFER)
+        self.held: ContextVar[Any] = ContextVar(stock.name, default=None)
         self._of_request = of_request
+        self._keeps = keeps
         # What the application set before this slot was there stays set.
         value = stock.contextvar.get(None)
         if value is not None and value is not stock.default():
-            self.contextvar.set(value)
+            self.held.set((None, value, None))
 
     def get(self) -> Any:
-        value = self.contextvar.get()
-        if value is DEFER:
-            recording = CURRENT.get()
-            value = self.default() if recording is None else self._of_request(recording)
+        current = CURRENT.get()
+        held = self.holds(current)
+        if held is not None:
+            return held[1]
+        value = self.default() if current is None else self._of_request(current)
+        if self._keeps:
+            self.set(value)
         return value
 
     def set(self, value: Any) -> None:
-        self.contextvar.set(value)
+        owner = owner_of(CURRENT.get())
+        if owner is not None:
+            owner.touched = True
+        before = self.held.get()
+        # Of requests that are over nothing is kept: a thread serves any number of them.
+        while before is not None and before[0] is not None and (before[0] is owner or not before[0].open):
+            before = before[2]
+        if before is not None and before[0] is owner:
+            before = before[2]
+        self.held.set((owner, value, before))
 
     def clear(self) -> None:
-        self.contextvar.set(self.default())
+        self.set(self.default())
+
+    def holds(self, current: Any) -> Any:
+        """Return what is held for a request (None: outside of requests), None for nothing."""
+        held = self.held.get()
+        if held is not None:
+            owner = owner_of(current)
+            while held is not None and held[0] is not owner:
+                held = held[2]
+        return held
 
 
-def _replace_slot(module_name: str, of_request: Callable[[Any], Any]) -> ContextVar[Any]:
+def owner_of(current: Any) -> Any:
+    """Return the request that holds what is set now: a request inside a request shares its context."""
+    return None if current is None else current.within or current
+
+
+def release(recording: Any) -> tuple[Any, ...]:
+    """Put the slots back as they were before a request; return what it left there, for `resume`."""
+    left = tuple(slot.held.get() for slot in SLOTS)
+    for slot, held in zip(SLOTS, left):
+        if held is not None and held[0] is recording:
+            slot.held.set(held[2])
+    return left
+
+
+def resume(left: tuple[Any, ...]) -> None:
+    """Go on with what a request left: a span that is open from one chunk of a body to the next."""
+    for slot, held in zip(SLOTS, left):
+        slot.held.set(held)
+
+
+def _replace_slot(module_name: str, of_request: Callable[[Any], Any], *, keeps: bool = False) -> RequestSlot:
     stock = getattr(execution_context, module_name)
-    slot = _RequestSlot(stock, of_request)
+    slot = RequestSlot(stock, of_request, keeps=keeps)
     setattr(execution_context, module_name, slot)
     type(RuntimeContext)._slots[stock.name] = slot
-    return slot.contextvar
+    return slot
 
 
 def _span_below(recording: Any) -> Any:
     # Below a tracer of the application's own there is no span of ours: its spans are another trace.
-    return span_of(recording) if TRACER.get() is DEFER else None
+    return span_of(recording) if TRACER.holds(recording) is None else None
 
 
 TRACER = _replace_slot("_tracer_slot", tracer_of)
-SPAN = _replace_slot("_current_span_slot", _span_below)
-ATTRS = execution_context._attrs_slot.contextvar
+SLOTS = (
+    TRACER,
+    _replace_slot("_current_span_slot", _span_below),
+    _replace_slot("_attrs_slot", lambda recording: {}, keeps=True),
+)
 
 
 def sampling_rule(sampler: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
 from . import guard
 from .current import CURRENT
 from .ids import new_ids
-from .opencensus import ATTRS, DEFER, NO_TRACER, SPAN, TRACER
+from .opencensus import NO_TRACER, release
 from .propagation import Extract, Remote, tracecontext
 from .sampling import score
 from .spans import export_children
@@ -30,56 +30,65 @@ Sampler = Callable[[str, Optional[Remote]], Optional[float]]
 
 
 class Passing:
-    """A request that is not recorded; it marks the context so that what runs inside is not taken for a request."""
+    """A request that is not recorded; it marks the context so that what runs inside is not taken for a request.
+
+    `within` is the recorded request that it was made from in this process, None for one that came from outside;
+    `touched` tells that the application set something in OpenCensus's context.
+    """
 
     open = True
     answered = False
     sampled = False
+    touched = False
+    within: Any = None
     environ: Environ = _NOTHING
     tracer: Any = NO_TRACER
     span: Any = None
 
 
 class Recording:
-    """An incoming request that is being recorded.
+    """An incoming request that is being recorded, made by `Recorder.start`.
 
     `sampled` False means that only its trace context lives: spans inside are not exported and no item is made.
-    `status` is the response's status as text. `route` is called at the end to learn the route template, which is
-    relative to `mount`, a SCRIPT_NAME. `answered` means that its last byte is on its way, `buffered` that the
-    response's body is in memory, `inner` is the body as the innermost application returned it. `rate` is the share of
-    requests that are kept, in percent; `path` is SCRIPT_NAME and PATH_INFO as they came, for mounting moves them about.
+    `status` is the response's status as text. `route` is the template that the framework found, relative to `mount`,
+    a SCRIPT_NAME. `answered` means that its last byte is on its way, `buffered` that the response's body is in memory,
+    `inner` is the body as the innermost application returned it. `rate` is the share of requests that are kept, in
+    percent; `path` is SCRIPT_NAME and PATH_INFO as they came, for mounting moves them about. `touched` tells that the
+    application set something in OpenCensus's context.
     """
 
     # Defaults of the class: a request sets what differs.
     open = True
     answered = False
     sampled = True
+    touched = False
     buffered = False
+    within: Any = None
     inner: Any = None
     failed = False
     sent = False
     status: str | None = None
-    route: Callable[[], str | None] | None = None
+    route: str | None = None
     mount = ""
     attributes: Mapping[Any, Any] | None = None
     # OpenCensus's tracer and span, made when the application asks for them.
     tracer: Any = None
     span: Any = None
     duration = 0
+    recorder: Recorder
+    environ: Environ
+    trace_id: str
+    span_id: str
+    remote: Remote | None
     rate: float
     path: tuple[str, str]
     started: int
     clock: int
 
-    def __init__(
-        self, recorder: Recorder, environ: Environ, trace_id: str, remote: Remote | None, span_id: str
-    ) -> None:
-        self.recorder = recorder
-        self.environ = environ
-        self.trace_id = trace_id
-        self.remote = remote
-        self.span_id = span_id
-        self.parent_id = None if remote is None else remote.span_id
+    @property
+    def parent_id(self) -> str | None:
+        """The caller's span id, None for the first request of a trace."""
+        return None if self.remote is None else self.remote[1]
 
     def fail(self) -> None:
         """Note that an exception escaped; before the first byte of the body the server answers 500 in its place."""
@@ -105,19 +114,19 @@ class Recording:
             LATE.append(self)
 
     def _export(self) -> None:
-        exporter = self.recorder.exporter
         if self.span is not None:
             try:
                 export_children(self)
             except Exception as error:
                 guard.failed("exporting the spans of a request", error)
         try:
-            exporter.request(self)
+            self.recorder.export(self)
         except Exception as error:
             guard.failed("exporting a request", error)
         # Contexts that the application copied may live on, and with them this object: not what it refers to.
         self.environ = _NOTHING
-        self.route = self.inner = self.span = self.tracer = self.attributes = None
+        if self.inner is not None or self.tracer is not None or self.span is not None:
+            self.inner = self.span = self.tracer = self.attributes = None
 
 
 # Requests that ended in a finalizer.
@@ -140,6 +149,7 @@ class Recorder:
         extract: Extract = tracecontext,
     ) -> None:
         self.exporter = exporter
+        self.export = exporter.request
         self.hides = None if blacklist is None else blacklist.hides
         self.rate = rate
         self.sampler = sampler
@@ -151,13 +161,19 @@ class Recorder:
             return Passing()
         remote = self.extract(environ)
         random = new_ids()
-        trace_id = random[16:] if remote is None else remote.trace_id
+        trace_id = random[16:] if remote is None else remote[0]
         rate: float | None = self.rate
         if self.sampler is not None:
             rate = self.sampler(trace_id, remote)
         elif self.rate < 100 and score(trace_id) >= self.rate:
             rate = None
-        recording = Recording(self, environ, trace_id, remote, random[:16])
+        # Without an __init__, which would be one call more.
+        recording = Recording()
+        recording.recorder = self
+        recording.environ = environ
+        recording.trace_id = trace_id
+        recording.remote = remote
+        recording.span_id = random[:16]
         if rate is None:
             recording.sampled = False
             return recording
@@ -168,42 +184,10 @@ class Recorder:
         return recording
 
 
-def enter(recording: Any) -> tuple[Any, ...]:
-    """Make `recording` the current request of this context and of OpenCensus's; return what `leave` needs."""
-    outer = CURRENT.get()
-    tracer, span = TRACER.get(), SPAN.get()
-    CURRENT.set(recording)
-    if tracer is not DEFER:
-        TRACER.set(DEFER)
-    if span is not DEFER:
-        SPAN.set(DEFER)
-    # A finished request is left over where a server's callback inherited the context of an earlier one.
-    return (outer if outer is None or outer.open else None, tracer, span, ATTRS.get(None))
+def leave(recording: Any, outer: Any = None) -> Any:
+    """Put the context back as it was before `recording`, to `outer`; return what it left there, for `resume`.
 
-
-def leave(saved: tuple[Any, ...]) -> tuple[Any, Any, Any]:
-    """Put the context back as it was before `enter`; return what the request left there, for `resume`.
-
-    Values are set back, not reset by token: servers may leave a request in another context than they entered it in.
+    The value is set back, not reset by token: servers may leave a request in another context than they entered it in.
     """
-    outer, tracer, span, attributes = saved
-    left = (TRACER.get(), SPAN.get(), ATTRS.get(None))
     CURRENT.set(outer)
-    if left[0] is not tracer:
-        TRACER.set(tracer)
-    if left[1] is not span:
-        SPAN.set(span)
-    if left[2] is not attributes:
-        ATTRS.set({} if attributes is None else attributes)
-    return left
-
-
-def resume(left: tuple[Any, Any, Any]) -> None:
-    """Go on, after `enter`, with what a request left: a span that is open from one chunk of a body to the next."""
-    tracer, span, attributes = left
-    if tracer is not DEFER:
-        TRACER.set(tracer)
-    if span is not DEFER:
-        SPAN.set(span)
-    if attributes is not None:
-        ATTRS.set(attributes)
+    return release(recording) if recording.touched else None

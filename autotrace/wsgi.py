@@ -7,15 +7,18 @@ from typing import Any, Callable, Iterator, Mapping, Optional
 
 from . import guard
 from .current import CURRENT, is_current
-from .recorder import Passing, Recorder, Recording, enter, leave, resume
+from .opencensus import resume
+from .recorder import Passing, Recorder, Recording, leave
 from .spans import span_of, tracer_of
 
 FindRecorder = Callable[[Any], Optional[Recorder]]
+NoteRoute = Callable[[Recording], None]
 
 
-def traced(original: Any, find_recorder: FindRecorder) -> Any:
+def traced(original: Any, find_recorder: FindRecorder, note_route: NoteRoute | None = None) -> Any:
     """Return the WSGI method `original` with its requests recorded; `find_recorder` takes the method's object.
 
+    `note_route` is called for a request that ends with an exception, where the framework may not have come to it.
     A plain function, not a proxy object: it is what every request calls first, and costs a third of one.
     """
 
@@ -23,10 +26,6 @@ def traced(original: Any, find_recorder: FindRecorder) -> Any:
     def call(self: Any, environ: Any, start_response: Any) -> Any:
         current = CURRENT.get()
         if current is not None and current.open:
-            if current.environ is environ or is_current(environ):
-                # A mounted application, or the same one's inner method.
-                body = current.inner = original(self, environ, start_response)
-                return body
             return _call_inside(current, original, self, environ, start_response)
         try:
             recorder = find_recorder(self)
@@ -36,34 +35,49 @@ def traced(original: Any, find_recorder: FindRecorder) -> Any:
             recording = None
         if recording is None:
             return original(self, environ, start_response)
+        CURRENT.set(recording)
         if not recording.sampled:
-            return _call_unrecorded(recording, original, self, environ, start_response)
+            try:
+                return original(self, environ, start_response)
+            finally:
+                leave(recording)
+                recording.open = False
 
-        def start(*args: Any, **kwargs: Any) -> Any:
-            recording.status = args[0] if args else kwargs.get("status")
-            return start_response(*args, **kwargs)
+        def start(status: Any, headers: Any, *more: Any, **named: Any) -> Any:
+            recording.status = status
+            if more or named:
+                return start_response(status, headers, *more, **named)
+            return start_response(status, headers)
 
-        saved = enter(recording)
         try:
             body = original(self, environ, start)
         except BaseException as error:
-            leave(saved)
+            leave(recording)
             if isinstance(error, StopIteration):
                 # How an application tells gunicorn that it has taken the socket over.
                 recording.status = recording.status or "101"
             else:
                 recording.fail()
+                _note(note_route, recording)
             recording.finish()
             raise
-        left = leave(saved)
+        left = leave(recording)
         # In memory, and not replaced by middleware on its way here: all but its close() is over.
         whole = recording.inner is None or recording.inner is body
-        if is_list(body) or (recording.buffered and whole and recording.status is not None):
+        if (recording.buffered and whole and recording.status is not None) or is_list(body):
             recording.finish()
             return body
         return _watch(body, recording, environ, left)
 
     return call
+
+
+def _note(note_route: NoteRoute | None, recording: Recording) -> None:
+    try:
+        if note_route is not None and recording.route is None:
+            note_route(recording)
+    except Exception as error:
+        guard.failed("reading a request", error)
 
 
 def is_list(body: Any) -> bool:
@@ -72,25 +86,22 @@ def is_list(body: Any) -> bool:
     return kind in (list, tuple) or getattr(kind, "__iter__", None) in (list.__iter__, tuple.__iter__)
 
 
-def _call_inside(current: Any, original: Any, *args: Any) -> Any:
-    """Pass a request on that the application sends to itself in this process, as test clients do."""
+def _call_inside(current: Any, original: Any, app: Any, environ: Any, start_response: Any) -> Any:
+    """Pass on what is called within a request: a mounted application, or a request of the application to itself."""
+    if current.environ is environ or is_current(environ):
+        # The same request: a mounted application, or the same one's inner method.
+        body = current.inner = original(app, environ, start_response)
+        return body
+    # One that the application sends in this process, as test clients do.
     inside = Passing()
     # Its spans belong to the request that it is sent from.
+    inside.within = current.within or current
     inside.tracer, inside.span = tracer_of(current), span_of(current)
     CURRENT.set(inside)
     try:
-        return original(*args)
+        return original(app, environ, start_response)
     finally:
         CURRENT.set(current)
-
-
-def _call_unrecorded(recording: Any, original: Any, *args: Any) -> Any:
-    saved = enter(recording)
-    try:
-        return original(*args)
-    finally:
-        leave(saved)
-        recording.open = False
 
 
 def _watch(body: Any, recording: Recording, environ: Mapping[str, Any], left: Any) -> Any:
@@ -146,8 +157,10 @@ class Body:
 
     def __next__(self) -> Any:
         recording = self._autotrace_recording
-        saved = enter(recording)
-        resume(self._autotrace_left)
+        outer = CURRENT.get()
+        CURRENT.set(recording)
+        if self._autotrace_left is not None:
+            resume(self._autotrace_left)
         try:
             if self._autotrace_next is None:
                 self._autotrace_next = iter(self._autotrace_body).__next__
@@ -160,7 +173,7 @@ class Body:
             recording.finish()
             raise
         finally:
-            self._autotrace_left = leave(saved)
+            self._autotrace_left = leave(recording, outer)
         if chunk:
             recording.sent = True
         return chunk
@@ -171,12 +184,14 @@ class Body:
         close = getattr(self._autotrace_body, "close", None)
         try:
             if close is not None:
-                saved = enter(recording)
-                resume(self._autotrace_left)
+                outer = CURRENT.get()
+                CURRENT.set(recording)
+                if self._autotrace_left is not None:
+                    resume(self._autotrace_left)
                 try:
                     close()
                 finally:
-                    leave(saved)
+                    leave(recording, outer)
         finally:
             recording.finish()
 

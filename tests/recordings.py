@@ -70,7 +70,7 @@ def visit(shop: Shop, route: str | None = "/", **variables: Any) -> None:
 
     def find_route_and_view() -> None:
         if CURRENT.get() is not None and CURRENT.get().open:
-            CURRENT.get().route = lambda: route
+            CURRENT.get().route = route
         view()
 
     shop.view = find_route_and_view

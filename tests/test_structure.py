@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "click": r"cli/\w+\.py",
     "wrapt": r"patching\.py|registration\.py|frameworks/__init__\.py",
     "opencensus": r"opencensus\.py|spans\.py|propagation\.py|exporters/opencensus\.py",
-    "flask": r"demo/apps/\w+\.py",
+    "flask": r"frameworks/flask\.py|demo/apps/\w+\.py",
     "django": r"frameworks/django\.py|demo/apps/\w+\.py",
     "pyramid": r"frameworks/pyramid\.py|demo/apps/\w+\.py",
 }

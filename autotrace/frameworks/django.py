@@ -7,7 +7,7 @@ import sys
 from functools import wraps
 from typing import Any
 
-from .. import asgi, wsgi
+from .. import asgi, guard, wsgi
 from ..applications import build_recorder
 from ..current import CURRENT, is_current
 from ..patching import wrap_method
@@ -37,15 +37,18 @@ def _note_response(original: Any) -> Any:
     @wraps(original)
     def get_response(self: Any, request: Any) -> Any:
         current = CURRENT.get()
+        if current is None or not current.sampled:
+            return original(self, request)
         environ = getattr(request, "environ", None)
         # A test client's request inside a request has an environ of its own.
-        if current is None or environ is None or not is_current(environ):
+        if environ is not current.environ and (environ is None or not is_current(environ)):
             return original(self, request)
-        current.mount = environ.get("SCRIPT_NAME", "")
-        current.route = lambda: _route(request)
-        response = original(self, request)
-        current.buffered = getattr(response, "streaming", True) is False
-        return response
+        try:
+            response = original(self, request)
+            current.buffered = getattr(response, "streaming", True) is False
+            return response
+        finally:
+            _note_route(current, request, environ)
 
     return get_response
 
@@ -55,20 +58,26 @@ def _note_request(original: Any) -> Any:
     async def get_response_async(self: Any, request: Any) -> Any:
         current = CURRENT.get()
         scope = getattr(request, "scope", None)
-        if current is not None and scope is not None and current.environ.get("autotrace.scope") is scope:
-            current.mount = current.environ["SCRIPT_NAME"]
-            current.route = lambda: _route(request)
-        return await original(self, request)
+        if current is None or scope is None or current.environ.get("autotrace.scope") is not scope:
+            return await original(self, request)
+        try:
+            return await original(self, request)
+        finally:
+            _note_route(current, request, current.environ)
 
     return get_response_async
 
 
-def _route(request: Any) -> str | None:
-    match = request.resolver_match
-    if match is None:
-        return None
-    route: str = match.route
-    return _clean.get(route) or _remember(route)
+def _note_route(current: Any, request: Any, environ: Any) -> None:
+    """Note the route that was found, if any; never raises."""
+    try:
+        match = request.resolver_match
+        if match is not None:
+            route: str = match.route
+            current.route = _clean.get(route) or _remember(route)
+            current.mount = environ.get("SCRIPT_NAME", "")
+    except Exception as error:
+        guard.failed("reading a Django request", error)
 
 
 def _remember(route: str) -> str:

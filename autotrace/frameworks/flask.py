@@ -4,60 +4,84 @@ from __future__ import annotations
 
 from functools import wraps
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from .. import wsgi
-from ..applications import build_recorder
-from ..current import CURRENT, is_current
+from .. import guard, wsgi
+from ..applications import Recorders, build_recorder, recorder_of
+from ..current import CURRENT
 from ..patching import wrap_method
 from ..recorder import Recorder
 
-_recorders: WeakKeyDictionary[Any, Recorder | None] = WeakKeyDictionary()
+_recorders: Recorders = {}
 
 
 def patch(module: Any) -> None:
     """Wrap the methods of `flask.app.Flask`: subclasses and applications made at any time are covered."""
     # Both calls, because a server may be given `app` or `app.wsgi_app`, and middleware sits between the two.
-    wrap_method(module, "Flask.__call__", wsgi.traced, _find_recorder)
-    wrap_method(module, "Flask.wsgi_app", wsgi.traced, _find_recorder)
-    wrap_method(module, "Flask.request_context", _note_request)
+    inner = module.Flask.wsgi_app
+    wrap_method(module, "Flask.wsgi_app", wsgi.traced, _find_recorder, _note_route)
+    wrap_method(module, "Flask.__call__", _traced, module.Flask.wsgi_app, inner)
     wrap_method(module, "Flask.finalize_request", _note_response)
 
 
-def _note_request(original: Any) -> Any:
-    @wraps(original)
-    def request_context(self: Any, environ: Any) -> Any:
-        context = original(self, environ)
-        current = CURRENT.get()
-        if current is not None and (current.environ is environ or is_current(environ)):
-            request = context.request
-            current.mount = environ.get("SCRIPT_NAME", "")
-            current.route = lambda: None if request.url_rule is None else request.url_rule.rule
-        return context
+def _traced(original: Any, outer: Any, inner: Any) -> Any:
+    """Return `Flask.__call__` with its requests recorded.
 
-    return request_context
+    `outer` is the wrapped `Flask.wsgi_app` and `inner` the method itself: where nothing has taken its place, there is
+    no need to go through the wrapper for the same request once more.
+    """
+
+    def call(self: Any, environ: Any, start_response: Any) -> Any:
+        method = self.wsgi_app
+        if getattr(method, "__func__", None) is outer:
+            return inner(self, environ, start_response)
+        return method(environ, start_response)
+
+    # All that it does is to call `wsgi_app`, in every version so far.
+    code = getattr(original, "__code__", None)
+    is_simple = code is not None and code.co_names == ("wsgi_app",)
+    return wraps(original)(wsgi.traced(call if is_simple else original, _find_recorder, _note_route))
 
 
 def _note_response(original: Any) -> Any:
+    # Not in `full_dispatch_request`, where a frame of ours would stand in the tracebacks that the application logs.
     @wraps(original)
     def finalize_request(self: Any, *args: Any, **kwargs: Any) -> Any:
         response = original(self, *args, **kwargs)
         current = CURRENT.get()
-        if current is not None:
-            # Not `is_streamed`: that runs code of whatever the application answered with.
-            current.buffered = type(getattr(response, "response", None)) in (list, tuple)
+        if current is not None and current.sampled and current.open:
+            try:
+                # Not `is_streamed`: that runs code of whatever the application answered with.
+                current.buffered = type(getattr(response, "response", None)) in (list, tuple)
+                _note_route(current)
+            except Exception as error:
+                guard.failed("reading a Flask request", error)
         return response
 
     return finalize_request
 
 
+def _note_route(current: Any) -> None:
+    """Note the rule that the current request matched; Werkzeug leaves the request object in the environ."""
+    request = current.environ.get("werkzeug.request")
+    if not hasattr(request, "url_rule"):
+        # Middleware handed on a copy of the environ, or somebody made a request object of his own from it.
+        import flask
+
+        if not flask.has_request_context():
+            return
+        request = flask.request
+    rule = request.url_rule
+    if rule is not None:
+        current.route = rule.rule
+        current.mount = request.environ.get("SCRIPT_NAME", "")
+
+
 def _find_recorder(app: Any) -> Recorder | None:
-    try:
-        return _recorders[app]
-    except KeyError:
-        # Of two threads that come first together, both use what one has built.
-        built = build_recorder(app.name, app.config.get("OPENCENSUS"), _has_middleware(app))
-        return _recorders.setdefault(app, built)
+    return recorder_of(_recorders, app, _build)
+
+
+def _build(app: Any) -> Recorder | None:
+    return build_recorder(app.name, app.config.get("OPENCENSUS"), _has_middleware(app))
 
 
 def _has_middleware(app: Any) -> str | None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from functools import wraps
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from .. import guard, wsgi
-from ..applications import build_recorder
+from ..applications import Recorders, build_recorder, recorder_of
 from ..current import CURRENT, is_current
 from ..patching import wrap_method
 from ..recorder import Recorder
 
 _TWEEN = "opencensus.ext.pyramid.pyramid_middleware.OpenCensusTweenFactory"
-_recorders: WeakKeyDictionary[Any, Recorder | None] = WeakKeyDictionary()
+_recorders: Recorders = {}
 
 
 def patch(module: Any) -> None:
@@ -27,7 +26,7 @@ def _note_route(original: Any) -> Any:
     def handle_request(self: Any, request: Any) -> Any:
         current = CURRENT.get()
         # A subrequest is another one; a copy that a tween made of the request is not.
-        if current is None or not _is_same(current.environ, request.environ):
+        if current is None or not current.sampled or not _is_same(current.environ, request.environ):
             return original(self, request)
         found = True
         try:
@@ -40,8 +39,7 @@ def _note_route(original: Any) -> Any:
             # Learnt now: the router takes the context away from the request when it ends.
             try:
                 current.mount = request.environ.get("SCRIPT_NAME", "")
-                route = _route(request.__dict__, found)
-                current.route = lambda: route
+                current.route = _route(request.__dict__, found)
             except Exception as error:
                 guard.failed("reading a Pyramid request", error)
 
@@ -49,7 +47,9 @@ def _note_route(original: Any) -> Any:
 
 
 def _is_same(environ: Any, other: Any) -> bool:
-    return is_current(other) or (bool(environ) and environ.get("PATH_INFO") == other.get("PATH_INFO"))
+    return (
+        environ is other or is_current(other) or (bool(environ) and environ.get("PATH_INFO") == other.get("PATH_INFO"))
+    )
 
 
 def _is_not_found(error: BaseException) -> bool:
@@ -69,14 +69,13 @@ def _route(attributes: Any, found: bool) -> str | None:
 
 
 def _find_recorder(router: Any) -> Recorder | None:
-    try:
-        return _recorders[router]
-    except KeyError:
-        registry = router.registry
-        in_code = (registry.settings or {}).get("OPENCENSUS")
-        name = getattr(registry, "package_name", "") or "pyramid"
-        # Of two threads that come first together, both use what one has built.
-        return _recorders.setdefault(router, build_recorder(name, in_code, _has_middleware(registry)))
+    return recorder_of(_recorders, router, _build)
+
+
+def _build(router: Any) -> Recorder | None:
+    registry = router.registry
+    name = getattr(registry, "package_name", "") or "pyramid"
+    return build_recorder(name, (registry.settings or {}).get("OPENCENSUS"), _has_middleware(registry))
 
 
 def _has_middleware(registry: Any) -> str | None:
