@@ -64,40 +64,38 @@ class Lines:
         self._tags = _dump(tags)[1:-1]
         self._key = encode_basestring(identity.key)
         self._pid = str(identity.pid)
-        self._properties = _dump({"process.pid": self._pid})[1:-1]
-        self._names: dict[tuple[str, str, str | None], str] = {}
-        self._agents: dict[str, str] = {}
-        self._codes: dict[str, str] = {}
+        self._begin = f'{{"ver":1,"name":"Microsoft.ApplicationInsights.Request","iKey":{self._key},"time":"'
+        self._end = f',"properties":{{{_dump({"process.pid": self._pid})[1:-1]}'
+        self._operations: dict[tuple[Any, ...], tuple[str, str, str]] = {}
+        self._clients: dict[tuple[str, str], str] = {}
+        # The last second that was formatted: a busy server formats thousands of times in it.
+        self._second, self._second_text = -1, ""
 
     def request(self, recording: Recording) -> bytes:
         """Return the wire line of a finished request."""
         environ = recording.environ
-        mount = recording.mount
         method = environ.get("REQUEST_METHOD", "")
-        route = recording.route
-        name = self._names.get((method, mount, route)) or self._name(method, mount, route)
-        agent = environ.get("HTTP_USER_AGENT", "")
-        agent_tag = self._agents.get(agent)
-        if agent_tag is None:
-            agent_tag = self._agent(agent)
-        client_tag, url = self._urls.read(environ, recording.path)
         # An application that returns without a status makes its server answer 500.
-        status_line = recording.status or "500"
-        status = self._codes.get(status_line) or self._code(status_line)
-        success = "false" if recording.failed or status in self._failed else "true"
+        status = recording.status or "500"
+        operation = (method, recording.mount, recording.route, status)
+        name, well, failed = self._operations.get(operation) or self._operation(*operation)
+        client = (self._urls.client(environ), environ.get("HTTP_USER_AGENT", ""))
+        tags = self._clients.get(client) or self._client(*client)
+        second, rest = divmod(recording.started, 1_000_000_000)
+        if second != self._second:
+            self._second, self._second_text = second, timestamp(recording.started)[:20]
         ticks = recording.duration // 100
-        # Most requests take less than a minute.
-        took = f"0.00:00:{ticks // 10_000_000:02d}.{ticks % 10_000_000:07d}" if 0 < ticks < 600_000_000 else None
+        took = f"0.00:00:00.{ticks:07d}" if 0 < ticks < 10_000_000 else duration(recording.duration)
         rate = "" if recording.rate >= 100 else f'"sampleRate":{recording.rate!r},'
-        parent = "" if recording.parent_id is None else f'"ai.operation.parentId":"{recording.parent_id}",'
+        remote = recording.remote
+        parent = "" if remote is None or remote[1] is None else f'"ai.operation.parentId":"{remote[1]}",'
         more = "" if recording.attributes is None else self._attributes(recording.attributes)
         line = (
-            f'{{"ver":1,"name":"Microsoft.ApplicationInsights.Request","time":"{timestamp(recording.started)}",'
-            f'{rate}"iKey":{self._key},"tags":{{"ai.operation.id":"{recording.trace_id}",{parent}'
-            f'"ai.operation.name":{name},{client_tag}{agent_tag}{self._tags}}},'
-            f'"data":{{"baseType":"RequestData","baseData":{{"ver":2,"id":"{recording.span_id}","name":{name},'
-            f'"duration":"{took or duration(recording.duration)}","responseCode":"{status}","success":{success},'
-            f'"url":"{url}","properties":{{{self._properties}{more}}}}}}}}}\n'
+            f'{self._begin}{self._second_text}{rest // 1000:06d}Z",{rate}'
+            f'"tags":{{"ai.operation.id":"{recording.trace_id}",{parent}{tags}"ai.operation.name":{name}}},'
+            f'"data":{{"baseType":"RequestData","baseData":{{"ver":2,"id":"{recording.span_id}","duration":"{took}",'
+            f'"url":"{self._urls.url(environ, recording.path)}",{failed if recording.failed else well}{self._end}{more}'
+            "}}}}\n"
         )
         encoded = line.encode("utf-8", "replace")
         if len(encoded) <= ITEM_LIMIT:
@@ -153,26 +151,33 @@ class Lines:
             else:
                 del base["data"]
 
-    def _name(self, method: str, mount: str, route: str | None) -> str:
-        """Return the operation name as JSON: the method and the route template, never a path that a client made up."""
+    def _operation(self, method: str, mount: str, route: str | None, status_line: str) -> tuple[str, str, str]:
+        """Return an operation's name as JSON, and what the item says of a response: went well, and with an exception.
+
+        The name is the method and the route template, never a path that a client made up. Applications may invent
+        status lines such as `0 UNKNOWN`.
+        """
         spoken = method if method in _METHODS else "HTTP"
         full = "(unmatched)" if route is None else urls.text(mount).rstrip("/") + route
         name = encode_basestring(clean(f"{spoken} {full}", NAME_LIMIT))
-        if method in _METHODS:
-            _remember(self._names, (method, mount, route), name)
-        return name
+        code = encode_basestring(clean(status_line.strip().partition(" ")[0], 20))[1:-1] or "500"
+        text = f'"name":{name},"responseCode":"{code}","success":'
+        failed = text + "false"
+        found = (name, failed if code in self._failed else text + "true", failed)
+        if len(name) + len(status_line) <= _LONGEST_CACHED and method in _METHODS:
+            urls.remember(self._operations, (method, mount, route, status_line), found)
+        return found
 
-    def _code(self, line: str) -> str:
-        """Return the code of a status line, as JSON without quotes; applications may invent such as `0 UNKNOWN`."""
-        code = encode_basestring(clean(line.strip().partition(" ")[0], 20))[1:-1] or "500"
-        _remember(self._codes, line, code)
-        return code
-
-    def _agent(self, agent: str) -> str:
-        """Return the tag that the User-Agent header says, with a comma; empty for none."""
-        tag = f'"ai.user.userAgent":{encode_basestring(clean(urls.text(agent), AGENT_LIMIT))},' if agent else ""
-        _remember(self._agents, agent, tag)
-        return tag
+    def _client(self, address: str, agent: str) -> str:
+        """Return the tags that say who asked and who answers, with a comma at the end."""
+        known = urls.address(address)
+        tags = f'"ai.location.ip":"{known}",' if known else ""
+        if agent:
+            tags += f'"ai.user.userAgent":{encode_basestring(clean(urls.text(agent), AGENT_LIMIT))},'
+        tags += self._tags + ","
+        if len(address) + len(tags) <= 2 * _LONGEST_CACHED:
+            urls.remember(self._clients, (address, agent), tags)
+        return tags
 
     def _attributes(self, attributes: Mapping[Any, Any]) -> str:
         return _more(_texts(attributes))
@@ -187,16 +192,7 @@ def clean(value: str, limit: int) -> str:
 def timestamp(nanoseconds: int) -> str:
     """Return a wall-clock time, in nanoseconds since the epoch, in ISO 8601: UTC, microseconds, `Z`."""
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    global _second
-    known, text = _second
-    if known != seconds:
-        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-        _second = (seconds, text)
-    return f"{text}.{rest // 1000:06d}Z"
-
-
-# The last second that was formatted: a busy server formats thousands of times in it.
-_second: tuple[int, str] = (-1, "")
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest // 1000:06d}Z"
 
 
 def duration(nanoseconds: int) -> str:
@@ -208,11 +204,6 @@ def duration(nanoseconds: int) -> str:
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     return f"{days}.{hours:02d}:{minutes:02d}:{seconds:02d}.{ticks:07d}"
-
-
-def _remember(cache: dict[Any, str], key: Any, value: str) -> None:
-    if len(value) <= _LONGEST_CACHED:
-        urls.remember(cache, key, value)
 
 
 def _dump(value: Any) -> str:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional
 
-_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_VERSION_00 = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]([0-9a-f])").fullmatch
+_OTHER_VERSION = re.compile(
+    r"(?!00|ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]([0-9a-f])(?:-.*)?"
+).fullmatch
+_SAMPLED = frozenset("13579bdf")
+_make: Callable[..., Remote] = tuple.__new__
 _HEX_32 = re.compile(r"(?:[0-9a-f]{16}){1,2}")
 _HEX_16 = re.compile(r"[0-9a-f]{16}")
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
@@ -31,13 +36,15 @@ def tracecontext(environ: Mapping[str, str]) -> Remote | None:
     header = environ.get("HTTP_TRACEPARENT")
     if not header:
         return None
-    match = _TRACEPARENT.fullmatch(header.strip(" \t"))
+    match = _VERSION_00(header)
     if match is None:
-        return None
-    version, trace_id, span_id, flags, more = match.groups()
-    if trace_id == _NO_TRACE or span_id == _NO_SPAN or version == "ff" or (more and version == "00"):
-        return None
-    return Remote(trace_id, span_id, int(flags, 16) & 1 == 1, environ.get("HTTP_TRACESTATE"))
+        header = header.strip(" \t")
+        match = _VERSION_00(header) or _OTHER_VERSION(header)
+        if match is None:
+            return None
+    trace_id, span_id, flags = match.groups()
+    # What Remote(...) does, without the call of a function in Python.
+    return _make(Remote, (trace_id, span_id, flags in _SAMPLED, environ.get("HTTP_TRACESTATE")))
 
 
 def b3(environ: Mapping[str, str]) -> Remote | None:

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from .blacklist import text
 
-__all__ = ["Urls", "host_of", "path_of", "redact", "text"]
+__all__ = ["Urls", "address", "host_of", "path_of", "redact", "text"]
 
 URL_LIMIT = 2048
 _REDACTED = "REDACTED"
@@ -35,46 +35,37 @@ class Urls:
         self._query = query if isinstance(query, str) else "redact"
         self._proxies = proxies
         self._sites: dict[tuple[str, str | None], str] = {}
-        self._clients: dict[str, str] = {}
 
-    def read(self, environ: Mapping[str, Any], path: tuple[str, str]) -> tuple[str, str]:
-        """Return the tag of the client's address and the URL of a request; `path` is its SCRIPT_NAME and PATH_INFO.
+    def client(self, environ: Mapping[str, Any]) -> str:
+        """Return what the server, or a proxy that is believed, says of the client's address: any text."""
+        address: str = environ.get("REMOTE_ADDR") or ""
+        return self._forwarded(environ, "HTTP_X_FORWARDED_FOR") or address if self._proxies else address
 
-        The tag is JSON with a comma at its end, empty when no address is known. The URL has never user names, by
-        default no query values, at most 2,048 characters, all of them ASCII that JSON leaves as it is.
+    def url(self, environ: Mapping[str, Any], path: tuple[str, str]) -> str:
+        """Return the URL of a request; `path` is its SCRIPT_NAME and PATH_INFO.
+
+        It has never user names, by default no query values, at most 2,048 characters, all of them ASCII that JSON
+        leaves as it is.
         """
-        address = environ.get("REMOTE_ADDR") or ""
         scheme, host = environ.get("wsgi.url_scheme", "http"), environ.get("HTTP_HOST")
         if self._proxies:
-            address = self._forwarded(environ, "HTTP_X_FORWARDED_FOR") or address
             scheme = self._forwarded(environ, "HTTP_X_FORWARDED_PROTO") or scheme
             host = self._forwarded(environ, "HTTP_X_FORWARDED_HOST") or host
-        tag = self._clients.get(address)
-        if tag is None:
-            tag = self._client(address)
-        site = self._sites.get((scheme, host))
-        if site is None:
-            site = self._site(scheme, host, environ)
-        own = path[1]
-        whole = path[0] + (own if not own or own[0] == "/" else _path_alone(own)) or "/"
+        site = self._sites.get((scheme, host)) or self._site(scheme, host, environ)
+        script, whole = path
+        if script or whole[:1] != "/":
+            whole = script + (_path_alone(whole) if whole and whole[0] != "/" else whole) or "/"
         if _UNSAFE_PATH.search(whole):
             whole = quote(whole[:URL_LIMIT].encode("latin-1", "replace"), safe="/~!$&'()*+,;=:@")
         query = environ.get("QUERY_STRING")
         if query and self._query != "drop":
             whole += "?" + self._redacted(query[:URL_LIMIT])
-        return tag, (site + whole)[:URL_LIMIT]
+        return (site + whole)[:URL_LIMIT]
 
     def _forwarded(self, environ: Mapping[str, Any], variable: str) -> str:
         """Return the value that the outermost believed proxy added: each adds one at the end, a client any before."""
         values = [value.strip() for value in (environ.get(variable) or "").split(",") if value.strip()]
         return values[-min(self._proxies, len(values))] if values else ""
-
-    def _client(self, address: str) -> str:
-        known = _address(address)
-        tag = f'"ai.location.ip":"{known}",' if known else ""
-        if len(address) <= _LONGEST_CACHED:
-            remember(self._clients, address, tag)
-        return tag
 
     def _site(self, scheme: str, host: str | None, environ: Mapping[str, Any]) -> str:
         given = host or _server(environ)
@@ -144,7 +135,7 @@ def _server(environ: Mapping[str, Any]) -> str:
     return (f"[{name}]" if ":" in name else name) + (f":{port}" if port else "")
 
 
-def _address(value: str) -> str:
+def address(value: str) -> str:
     """Return an IPv4 or IPv6 address without its port, zone or brackets; empty for anything else."""
     value = value.strip()
     if value.startswith("["):
@@ -152,14 +143,14 @@ def _address(value: str) -> str:
     elif value.count(":") == 1:
         value = value.partition(":")[0]
     try:
-        address = ipaddress.ip_address(value.partition("%")[0])
+        known = ipaddress.ip_address(value.partition("%")[0])
         # A server that listens on both families sees IPv4 clients as IPv6.
-        return str(getattr(address, "ipv4_mapped", None) or address)
+        return str(getattr(known, "ipv4_mapped", None) or known)
     except ValueError:
         return ""
 
 
-def remember(cache: dict[Any, str], key: Any, value: str) -> None:
+def remember(cache: dict[Any, Any], key: Any, value: Any) -> None:
     """Keep a value in a cache of bounded size."""
     # Emptied, not evicted one by one: the keys that matter are back after one request each.
     if len(cache) >= _CACHE_SIZE:

@@ -12,13 +12,11 @@ from .recorder import Passing, Recorder, Recording, leave
 from .spans import span_of, tracer_of
 
 FindRecorder = Callable[[Any], Optional[Recorder]]
-NoteRoute = Callable[[Recording], None]
 
 
-def traced(original: Any, find_recorder: FindRecorder, note_route: NoteRoute | None = None) -> Any:
+def traced(original: Any, find_recorder: FindRecorder) -> Any:
     """Return the WSGI method `original` with its requests recorded; `find_recorder` takes the method's object.
 
-    `note_route` is called for a request that ends with an exception, where the framework may not have come to it.
     A plain function, not a proxy object: it is what every request calls first, and costs a third of one.
     """
 
@@ -58,7 +56,6 @@ def traced(original: Any, find_recorder: FindRecorder, note_route: NoteRoute | N
                 recording.status = recording.status or "101"
             else:
                 recording.fail()
-                _note(note_route, recording)
             recording.finish()
             raise
         left = leave(recording)
@@ -70,14 +67,6 @@ def traced(original: Any, find_recorder: FindRecorder, note_route: NoteRoute | N
         return _watch(body, recording, environ, left)
 
     return call
-
-
-def _note(note_route: NoteRoute | None, recording: Recording) -> None:
-    try:
-        if note_route is not None and recording.route is None:
-            note_route(recording)
-    except Exception as error:
-        guard.failed("reading a request", error)
 
 
 def is_list(body: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import wraps
 from typing import Any
 
@@ -18,9 +19,12 @@ def patch(module: Any) -> None:
     """Wrap the methods of `flask.app.Flask`: subclasses and applications made at any time are covered."""
     # Both calls, because a server may be given `app` or `app.wsgi_app`, and middleware sits between the two.
     inner = module.Flask.wsgi_app
-    wrap_method(module, "Flask.wsgi_app", wsgi.traced, _find_recorder, _note_route)
+    wrap_method(module, "Flask.wsgi_app", wsgi.traced, _find_recorder)
     wrap_method(module, "Flask.__call__", _traced, module.Flask.wsgi_app, inner)
     wrap_method(module, "Flask.finalize_request", _note_response)
+    # Of the class that defines it: Flask itself, or what Flask and Quart share.
+    base = next(base for base in module.Flask.__mro__ if "should_ignore_error" in vars(base))
+    wrap_method(sys.modules[base.__module__], f"{base.__name__}.should_ignore_error", _note_error)
 
 
 def _traced(original: Any, outer: Any, inner: Any) -> Any:
@@ -39,7 +43,7 @@ def _traced(original: Any, outer: Any, inner: Any) -> Any:
     # All that it does is to call `wsgi_app`, in every version so far.
     code = getattr(original, "__code__", None)
     is_simple = code is not None and code.co_names == ("wsgi_app",)
-    return wraps(original)(wsgi.traced(call if is_simple else original, _find_recorder, _note_route))
+    return wraps(original)(wsgi.traced(call if is_simple else original, _find_recorder))
 
 
 def _note_response(original: Any) -> Any:
@@ -60,6 +64,21 @@ def _note_response(original: Any) -> Any:
     return finalize_request
 
 
+def _note_error(original: Any) -> Any:
+    # What Flask asks before it forgets a request that failed, also one whose exception goes on to the server.
+    @wraps(original)
+    def should_ignore_error(self: Any, *args: Any, **kwargs: Any) -> Any:
+        current = CURRENT.get()
+        if current is not None and current.sampled and current.open and current.route is None:
+            try:
+                _note_route(current)
+            except Exception as failure:
+                guard.failed("reading a Flask request", failure)
+        return original(self, *args, **kwargs)
+
+    return should_ignore_error
+
+
 def _note_route(current: Any) -> None:
     """Note the rule that the current request matched; Werkzeug leaves the request object in the environ."""
     request = current.environ.get("werkzeug.request")
@@ -67,8 +86,6 @@ def _note_route(current: Any) -> None:
         # Middleware handed on a copy of the environ, or somebody made a request object of his own from it.
         import flask
 
-        if not flask.has_request_context():
-            return
         request = flask.request
     rule = request.url_rule
     if rule is not None:
