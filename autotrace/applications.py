@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import weakref
 from functools import lru_cache
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import Any, Mapping
 
 from . import guard, opencensus, settings, values
 from .blacklist import compile_entries
@@ -23,21 +22,6 @@ _KEYS = {
     "BLACKLIST_PATHS": "blacklist_paths",
     "EXCLUDELIST_PATHS": "blacklist_paths",
 }
-
-
-# id of an application → its recorder, and what takes the entry out when the application goes. Every request looks here:
-# a WeakKeyDictionary would hash and compare the application, by whatever methods it has, and cost three times as much.
-Recorders = Dict[int, Tuple[Optional[Recorder], Any]]
-
-
-def recorder_of(recorders: Recorders, application: Any, build: Callable[[Any], Recorder | None]) -> Recorder | None:
-    """Return the recorder of an application, built when it is first seen; of threads that come together one builds."""
-    key = id(application)
-    found = recorders.get(key)
-    if found is None:
-        reference = weakref.ref(application, lambda _: recorders.pop(key, None))
-        found = recorders.setdefault(key, (build(application), reference))
-    return found[0]
 
 
 @lru_cache(maxsize=None)

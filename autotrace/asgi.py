@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from functools import wraps
-from typing import Any, Callable, Optional
+from typing import Any
 
 from . import guard
 from .current import CURRENT
-from .recorder import Recorder, Recording, leave
-
-FindRecorder = Callable[[Any], Optional[Recorder]]
+from .recorder import Recorders, Recording, leave
 
 # The headers that are read of a request, as WSGI names them; several of a name are joined by commas.
 _HEADERS = {
@@ -23,8 +21,8 @@ _HEADERS = {
 }  # fmt: skip
 
 
-def traced(original: Any, find_recorder: FindRecorder) -> Any:
-    """Return the ASGI method `original` with its HTTP requests recorded; `find_recorder` takes the method's object."""
+def traced(original: Any, recorders: Recorders) -> Any:
+    """Return the ASGI method `original` with its HTTP requests recorded; `recorders` has those of its objects."""
 
     @wraps(original)
     async def call(self: Any, scope: Any, receive: Any, send: Any) -> Any:
@@ -33,7 +31,8 @@ def traced(original: Any, find_recorder: FindRecorder) -> Any:
         # Answered: a server that pipelines has begun the next request of the connection, in a copy of this context.
         if scope["type"] == "http" and (current is None or not current.open or current.answered):
             try:
-                recorder = find_recorder(self)
+                found = recorders.get(id(self))
+                recorder = recorders.build(self) if found is None else found[0]
                 recording = None if recorder is None else recorder.start(environ_of(scope))
             except Exception as error:
                 guard.failed("starting a request", error)
@@ -47,7 +46,7 @@ def traced(original: Any, find_recorder: FindRecorder) -> Any:
         finally:
             # A finished request is left over where a server's callback inherited the context of an earlier one.
             leave(recording, current if current is not None and current.open else None)
-            recording.open = False
+            recording.close()
 
     return call
 

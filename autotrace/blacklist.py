@@ -16,13 +16,18 @@ class Site(NamedTuple):
 
 
 class Blacklist(NamedTuple):
-    """Compiled entries; build it with `compile_entries`. Any member may be empty."""
+    """Compiled entries; build it with `compile_entries`. Any member may be empty.
+
+    `prefixes` begin every path, as the server gives it, that is hidden where no mount point is; None where a path does
+    not decide on its own.
+    """
 
     path: Callable[[str], object] | None
     searches: tuple[Callable[[str], object], ...]
     root: bool
     sites: tuple[Site, ...]
     agent: Callable[[str], object] | None
+    prefixes: tuple[str, ...] | None
 
     def hides(self, environ: Mapping[str, str]) -> bool:
         """Tell whether the request of this WSGI environ is blacklisted.
@@ -73,6 +78,7 @@ def compile_entries(entries: Iterable[str]) -> Blacklist | None:
     and `agent:` names or patterns. Raises ValueError that names the entry when a regular expression is malformed.
     """
     paths: list[str] = []
+    literal: list[str] = []
     searches: list[Callable[[str], object]] = []
     agents: list[str] = []
     sites: list[Site] = []
@@ -90,9 +96,13 @@ def compile_entries(entries: Iterable[str]) -> Blacklist | None:
             root = True
         else:
             paths.append(_path_pattern(entry))
+            literal.append("/" + unquote(entry).strip().strip("/"))
     if not (paths or searches or agents or sites or root):
         return None
-    return Blacklist(_matcher(paths), tuple(searches), root, tuple(sites), _matcher(agents, re.IGNORECASE))
+    # Of other characters a server hands on bytes.
+    is_plain = all(path.isascii() and "*" not in path for path in literal)
+    prefixes = tuple(literal) if is_plain and not (searches or agents or sites or root) else None
+    return Blacklist(_matcher(paths), tuple(searches), root, tuple(sites), _matcher(agents, re.IGNORECASE), prefixes)
 
 
 def text(value: str) -> str:

@@ -13,6 +13,7 @@ from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, Iterable, Mapping, NamedTuple
 
 from . import urls
+from .urls import is_plain
 
 if TYPE_CHECKING:
     from .recorder import Recording
@@ -23,6 +24,8 @@ KEY_LIMIT = 150
 VALUE_LIMIT = 8192
 DATA_LIMIT = 8192
 ITEM_LIMIT = 65_536
+# How the line of a request ends.
+_END = "}}}}\n"
 # Methods whose name may appear in an operation name; anything else a client invents is counted as one.
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
 # What strangers send may be long: it is not kept in memory.
@@ -64,48 +67,49 @@ class Lines:
         self._tags = _dump(tags)[1:-1]
         self._key = encode_basestring(identity.key)
         self._pid = str(identity.pid)
-        self._begin = f'{{"ver":1,"name":"Microsoft.ApplicationInsights.Request","iKey":{self._key},"time":"'
-        self._end = f',"properties":{{{_dump({"process.pid": self._pid})[1:-1]}'
-        self._operations: dict[tuple[Any, ...], tuple[str, str, str]] = {}
-        self._clients: dict[tuple[str, str], str] = {}
+        self._properties = _dump({"process.pid": self._pid})[1:-1]
+        self._trusts_proxies = trusted_proxies > 0
+        self._templates: dict[tuple[Any, ...], str] = {}
+        self._clients: dict[tuple[Any, ...], str] = {}
         # The last second that was formatted: a busy server formats thousands of times in it.
-        self._second, self._second_text = -1, ""
+        self._second = (-1, "")
 
     def request(self, recording: Recording) -> bytes:
         """Return the wire line of a finished request."""
-        environ = recording.environ
-        method = environ.get("REQUEST_METHOD", "")
-        # An application that returns without a status makes its server answer 500.
-        status = recording.status or "500"
-        operation = (method, recording.mount, recording.route, status)
-        name, well, failed = self._operations.get(operation) or self._operation(*operation)
-        client = (self._urls.client(environ), environ.get("HTTP_USER_AGENT", ""))
-        tags = self._clients.get(client) or self._client(*client)
+        environ = self._urls.believed(recording.environ) if self._trusts_proxies else recording.environ
+        get = environ.get
+        # What requests have in common is written once, and looked up by all that decides on it.
+        shape = (
+            get("REQUEST_METHOD"), recording.mount, recording.route, recording.status, recording.failed,
+            recording.rate, get("wsgi.url_scheme"), get("HTTP_HOST"),
+        )  # fmt: skip
+        template = self._templates.get(shape) or self._template(shape, environ)
+        client = (get("REMOTE_ADDR"), get("HTTP_USER_AGENT"))
+        tags = self._clients.get(client) or self._client(client)
         second, rest = divmod(recording.started, 1_000_000_000)
-        if second != self._second:
-            self._second, self._second_text = second, timestamp(recording.started)[:20]
+        known = self._second
+        if known[0] != second:
+            # In one piece: another thread may be at the next second.
+            known = self._second = (second, timestamp(recording.started)[:20])
         ticks = recording.duration // 100
-        took = f"0.00:00:00.{ticks:07d}" if 0 < ticks < 10_000_000 else duration(recording.duration)
-        rate = "" if recording.rate >= 100 else f'"sampleRate":{recording.rate!r},'
         remote = recording.remote
-        parent = "" if remote is None or remote[1] is None else f'"ai.operation.parentId":"{remote[1]}",'
-        more = "" if recording.attributes is None else self._attributes(recording.attributes)
-        line = (
-            f'{self._begin}{self._second_text}{rest // 1000:06d}Z",{rate}'
-            f'"tags":{{"ai.operation.id":"{recording.trace_id}",{parent}{tags}"ai.operation.name":{name}}},'
-            f'"data":{{"baseType":"RequestData","baseData":{{"ver":2,"id":"{recording.span_id}","duration":"{took}",'
-            f'"url":"{self._urls.url(environ, recording.path)}",{failed if recording.failed else well}{self._end}{more}'
-            "}}}}\n"
+        parent = None if remote is None else remote[1]
+        target = recording.path
+        if recording.script or get("QUERY_STRING") or is_plain(target) is None:
+            target = self._urls.target(environ, recording.script, target)
+        line: str = template % (
+            known[1],
+            rest // 1000,
+            recording.trace_id,
+            "" if parent is None else f'"ai.operation.parentId":"{parent}",',
+            tags,
+            recording.span_id,
+            f"0.00:00:00.{ticks:07d}" if 0 < ticks < 10_000_000 else duration(recording.duration),
+            target,
         )
-        encoded = line.encode("utf-8", "replace")
-        if len(encoded) <= ITEM_LIMIT:
-            return encoded
-        # Only what the application added can be that large: the longest goes first, the request stays.
-        texts = _texts(recording.attributes or {})
-        room = ITEM_LIMIT - len(encoded) + len(more.encode("utf-8", "replace"))
-        while texts and len(_more(texts).encode("utf-8", "replace")) > room:
-            del texts[_longest(texts)]
-        return line.replace(more, _more(texts)).encode("utf-8", "replace")
+        if recording.attributes is not None:
+            return _with_properties(line, _texts(recording.attributes))
+        return line.encode("utf-8", "replace")
 
     def span(self, recording: Recording, data: Any) -> bytes:
         """Return the wire line of a finished OpenCensus span made inside a request: a dependency item."""
@@ -151,36 +155,58 @@ class Lines:
             else:
                 del base["data"]
 
-    def _operation(self, method: str, mount: str, route: str | None, status_line: str) -> tuple[str, str, str]:
-        """Return an operation's name as JSON, and what the item says of a response: went well, and with an exception.
+    def _template(self, shape: tuple[Any, ...], environ: Mapping[str, Any]) -> str:
+        """Return the line of requests that have a shape in common, with a place for what they do not.
 
-        The name is the method and the route template, never a path that a client made up. Applications may invent
-        status lines such as `0 UNKNOWN`.
+        The operation's name is the method and the route template, never a path that a client made up.
         """
+        method, mount, route, status, failed, rate, _, host = shape
         spoken = method if method in _METHODS else "HTTP"
         full = "(unmatched)" if route is None else urls.text(mount).rstrip("/") + route
         name = encode_basestring(clean(f"{spoken} {full}", NAME_LIMIT))
-        code = encode_basestring(clean(status_line.strip().partition(" ")[0], 20))[1:-1] or "500"
-        text = f'"name":{name},"responseCode":"{code}","success":'
-        failed = text + "false"
-        found = (name, failed if code in self._failed else text + "true", failed)
-        if len(name) + len(status_line) <= _LONGEST_CACHED and method in _METHODS:
-            urls.remember(self._operations, (method, mount, route, status_line), found)
-        return found
+        # An application that returns without a status makes its server answer 500; it may invent `0 UNKNOWN`.
+        code = encode_basestring(clean((status or "500").strip().partition(" ")[0], 20))[1:-1] or "500"
+        success = "false" if failed or code in self._failed else "true"
+        before = '{"ver":1,"name":"Microsoft.ApplicationInsights.Request","iKey":' + self._key + ',"time":"'
+        sampled = "" if rate >= 100 else f'"sampleRate":{rate!r},'
+        site = self._urls.site(environ)
+        after = f'"name":{name},"responseCode":"{code}","success":{success},"properties":{{{self._properties}'
+        template = (
+            f'{_escaped(before)}%s%06dZ",{sampled}"tags":{{"ai.operation.id":"%s",%s%s'
+            f'"ai.operation.name":{_escaped(name)}}},"data":{{"baseType":"RequestData","baseData":{{"ver":2,"id":"%s",'
+            f'"duration":"%s","url":"{_escaped(site)}%s",{_escaped(after)}{_END}'
+        )
+        # What strangers send may be long, or new each time: it is not kept in memory.
+        if host is not None and method in _METHODS and sum(map(len, (name, host, status or ""))) <= _LONGEST_CACHED:
+            urls.remember(self._templates, shape, template)
+        return template
 
-    def _client(self, address: str, agent: str) -> str:
-        """Return the tags that say who asked and who answers, with a comma at the end."""
+    def _client(self, client: tuple[Any, ...]) -> str:
+        """Return the tags that say who asks and who answers, with a comma at the end."""
+        address, agent = (text or "" for text in client)
         known = urls.address(address)
         tags = f'"ai.location.ip":"{known}",' if known else ""
         if agent:
             tags += f'"ai.user.userAgent":{encode_basestring(clean(urls.text(agent), AGENT_LIMIT))},'
         tags += self._tags + ","
-        if len(address) + len(tags) <= 2 * _LONGEST_CACHED:
-            urls.remember(self._clients, (address, agent), tags)
+        if len(address) + len(agent) <= _LONGEST_CACHED:
+            urls.remember(self._clients, client, tags)
         return tags
 
-    def _attributes(self, attributes: Mapping[Any, Any]) -> str:
-        return _more(_texts(attributes))
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def _with_properties(line: str, texts: dict[str, str]) -> bytes:
+    """Return the wire line of a request with more properties, as many as the limit of an item lets in."""
+    line = line[: -len(_END)]
+    while True:
+        encoded = f"{line}{_more(texts)}{_END}".encode("utf-8", "replace")
+        if len(encoded) <= ITEM_LIMIT:
+            return encoded
+        # Only what the application added can be that large: the longest goes first, the request stays.
+        del texts[_longest(texts)]
 
 
 def clean(value: str, limit: int) -> str:

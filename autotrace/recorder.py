@@ -6,10 +6,11 @@ costs in a benchmark of its own, it costs several times over between a framework
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from time import perf_counter_ns, time_ns
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple
 
 from . import guard
 from .current import CURRENT
@@ -37,6 +38,7 @@ class Passing:
     """
 
     open = True
+    live = False
     answered = False
     sampled = False
     touched = False
@@ -44,6 +46,10 @@ class Passing:
     environ: Environ = _NOTHING
     tracer: Any = NO_TRACER
     span: Any = None
+
+    def close(self) -> None:
+        """End the request."""
+        self.open = False
 
 
 class Recording:
@@ -53,12 +59,13 @@ class Recording:
     `status` is the response's status as text. `route` is the template that the framework found, relative to `mount`,
     a SCRIPT_NAME. `answered` means that its last byte is on its way, `buffered` that the response's body is in memory,
     `inner` is the body as the innermost application returned it. `rate` is the share of requests that are kept, in
-    percent; `path` is SCRIPT_NAME and PATH_INFO as they came, for mounting moves them about. `touched` tells that the
-    application set something in OpenCensus's context.
+    percent; `script` and `path` are SCRIPT_NAME and PATH_INFO as they came, for mounting moves them about. `touched`
+    tells that the application set something in OpenCensus's context. `live` is `open` and `sampled` in one.
     """
 
     # Defaults of the class: a request sets what differs.
     open = True
+    live = True
     answered = False
     sampled = True
     touched = False
@@ -80,8 +87,9 @@ class Recording:
     trace_id: str
     span_id: str
     remote: Remote | None
-    rate: float
-    path: tuple[str, str]
+    rate = 100.0
+    script = ""
+    path: str
     started: int
     clock: int
 
@@ -89,6 +97,11 @@ class Recording:
     def parent_id(self) -> str | None:
         """The caller's span id, None for the first request of a trace."""
         return None if self.remote is None else self.remote[1]
+
+    def close(self) -> None:
+        """End a request of which nothing is recorded; contexts that the application copied may live on."""
+        self.open = False
+        self.environ = _NOTHING
 
     def fail(self) -> None:
         """Note that an exception escaped; before the first byte of the body the server answers 500 in its place."""
@@ -101,16 +114,16 @@ class Recording:
         if not self.open:
             return
         self.duration = perf_counter_ns() - self.clock
-        self.open = False
+        self.open = self.live = False
         self._export()
-        while LATE:
-            LATE.popleft()._export()
+        if LATE:
+            _export_late()
 
     def finish_later(self) -> None:
         """End the request now and export it with the next one: for finalizers, which may run while a lock is held."""
         if self.open:
             self.duration = perf_counter_ns() - self.clock
-            self.open = False
+            self.open = self.live = False
             LATE.append(self)
 
     def _export(self) -> None:
@@ -125,8 +138,12 @@ class Recording:
             guard.failed("exporting a request", error)
         # Contexts that the application copied may live on, and with them this object: not what it refers to.
         self.environ = _NOTHING
-        if self.inner is not None or self.tracer is not None or self.span is not None:
-            self.inner = self.span = self.tracer = self.attributes = None
+        self.inner = self.span = self.tracer = self.attributes = None
+
+
+def _export_late() -> None:
+    while LATE:
+        LATE.popleft()._export()
 
 
 # Requests that ended in a finalizer.
@@ -150,38 +167,70 @@ class Recorder:
     ) -> None:
         self.exporter = exporter
         self.export = exporter.request
-        self.hides = None if blacklist is None else blacklist.hides
+        self.blacklist = blacklist
+        # Where only these can begin a path that is hidden; None where every request has to be looked at.
+        self.prefixes = () if blacklist is None else blacklist.prefixes
         self.rate = rate
         self.sampler = sampler
+        # Everything is kept: nothing needs to be decided.
+        self.keeps_all = sampler is None and rate >= 100
         self.extract = extract
 
     def start(self, environ: Environ) -> Any:
         """Decide on a request from its WSGI environ alone; return a Recording, or Passing for a blacklisted one."""
-        if self.hides is not None and self.hides(environ):
+        path, script = environ.get("PATH_INFO", ""), environ.get("SCRIPT_NAME", "")
+        prefixes = self.prefixes
+        if (
+            (prefixes is None or script or path.startswith(prefixes))
+            and self.blacklist
+            and self.blacklist.hides(environ)
+        ):
             return Passing()
         remote = self.extract(environ)
-        random = new_ids()
-        trace_id = random[16:] if remote is None else remote[0]
-        rate: float | None = self.rate
-        if self.sampler is not None:
-            rate = self.sampler(trace_id, remote)
-        elif self.rate < 100 and score(trace_id) >= self.rate:
-            rate = None
+        trace_id, span_id = new_ids()
         # Without an __init__, which would be one call more.
         recording = Recording()
         recording.recorder = self
         recording.environ = environ
-        recording.trace_id = trace_id
+        recording.trace_id = trace_id if remote is None else remote[0]
+        recording.span_id = span_id
         recording.remote = remote
-        recording.span_id = random[:16]
-        if rate is None:
-            recording.sampled = False
-            return recording
-        recording.rate = rate
-        recording.path = (environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", ""))
+        if not self.keeps_all:
+            rate = self._decide(recording.trace_id, remote)
+            if rate is None:
+                recording.sampled = recording.live = False
+                return recording
+            recording.rate = rate
+        recording.path = path
+        if script:
+            recording.script = script
         recording.started = time_ns()
         recording.clock = perf_counter_ns()
         return recording
+
+    def _decide(self, trace_id: str, remote: Remote | None) -> float | None:
+        """Return the rate that a trace is kept at, None for one that is not kept."""
+        if self.sampler is not None:
+            return self.sampler(trace_id, remote)
+        return self.rate if score(trace_id) < self.rate else None
+
+
+class Recorders(Dict[int, Tuple[Optional[Recorder], Any]]):
+    """The recorders of a framework's applications by `id`, each with what removes it when the application goes.
+
+    Every request looks here: a WeakKeyDictionary would hash and compare the application, by whatever methods it has,
+    and cost three times as much. `make` makes the recorder of an application that is seen for the first time.
+    """
+
+    def __init__(self, make: Callable[[Any], Recorder | None]) -> None:
+        super().__init__()
+        self.make = make
+
+    def build(self, application: Any) -> Recorder | None:
+        """Return the recorder of an application, made when it is first seen; of several threads' one counts."""
+        key = id(application)
+        made = (self.make(application), weakref.ref(application, lambda _: self.pop(key, None)))
+        return self.setdefault(key, made)[0]
 
 
 def leave(recording: Any, outer: Any = None) -> Any:

@@ -9,18 +9,24 @@ from urllib.parse import quote, urlsplit
 
 from .blacklist import text
 
-__all__ = ["Urls", "address", "host_of", "path_of", "redact", "text"]
+__all__ = ["Urls", "address", "host_of", "is_plain", "path_of", "redact", "text"]
 
 URL_LIMIT = 2048
 _REDACTED = "REDACTED"
-_UNSAFE_PATH = re.compile(r"[^A-Za-z0-9/._~!$&'()*+,;=:@-]")
+# Whether a path can stand in a URL and in JSON as it is.
+is_plain = re.compile(r"/[A-Za-z0-9/._~!$&'()*+,;=:@-]{0,1024}").fullmatch
 _UNSAFE_QUERY = re.compile(r"[^A-Za-z0-9/._~!$&'()*+,;=:@?%\[\]-]")
 _UNSAFE_HOST = re.compile(r"[^A-Za-z0-9.:\[\]_-]")
 _VALUE = re.compile(r"=[^&]*")
 _LONGEST_NAME = 15
+_LONGEST_SITE = 520
 _CACHE_SIZE = 1000
-# What strangers send may be long: it is not kept in memory.
-_LONGEST_CACHED = 512
+# What a proxy says of a request → what of the environ it replaces.
+_FORWARDED = {
+    "REMOTE_ADDR": "HTTP_X_FORWARDED_FOR",
+    "wsgi.url_scheme": "HTTP_X_FORWARDED_PROTO",
+    "HTTP_HOST": "HTTP_X_FORWARDED_HOST",
+}
 
 
 class Urls:
@@ -34,48 +40,45 @@ class Urls:
         self._shown = frozenset() if isinstance(query, str) else frozenset(query)
         self._query = query if isinstance(query, str) else "redact"
         self._proxies = proxies
-        self._sites: dict[tuple[str, str | None], str] = {}
 
-    def client(self, environ: Mapping[str, Any]) -> str:
-        """Return what the server, or a proxy that is believed, says of the client's address: any text."""
-        address: str = environ.get("REMOTE_ADDR") or ""
-        return self._forwarded(environ, "HTTP_X_FORWARDED_FOR") or address if self._proxies else address
+    def believed(self, environ: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return an environ as the outermost proxy that is believed saw the request."""
+        said = {}
+        for name, header in _FORWARDED.items():
+            value = self._forwarded(environ, header)
+            if value:
+                said[name] = value
+        return {**environ, **said} if said else environ
 
-    def url(self, environ: Mapping[str, Any], path: tuple[str, str]) -> str:
-        """Return the URL of a request; `path` is its SCRIPT_NAME and PATH_INFO.
+    def target(self, environ: Mapping[str, Any], script: str, path: str) -> str:
+        """Return the part of a URL behind the host, all ASCII that JSON leaves as it is, at most 2,048 characters.
 
-        It has never user names, by default no query values, at most 2,048 characters, all of them ASCII that JSON
-        leaves as it is.
+        `script` and `path` are the SCRIPT_NAME and PATH_INFO of the request. Values of the query are hidden as the
+        settings say.
         """
-        scheme, host = environ.get("wsgi.url_scheme", "http"), environ.get("HTTP_HOST")
-        if self._proxies:
-            scheme = self._forwarded(environ, "HTTP_X_FORWARDED_PROTO") or scheme
-            host = self._forwarded(environ, "HTTP_X_FORWARDED_HOST") or host
-        site = self._sites.get((scheme, host)) or self._site(scheme, host, environ)
-        script, whole = path
-        if script or whole[:1] != "/":
-            whole = script + (_path_alone(whole) if whole and whole[0] != "/" else whole) or "/"
-        if _UNSAFE_PATH.search(whole):
+        whole = script + (path if not path or path[0] == "/" else _path_alone(path)) or "/"
+        if is_plain(whole) is None:
             whole = quote(whole[:URL_LIMIT].encode("latin-1", "replace"), safe="/~!$&'()*+,;=:@")
         query = environ.get("QUERY_STRING")
         if query and self._query != "drop":
             whole += "?" + self._redacted(query[:URL_LIMIT])
-        return (site + whole)[:URL_LIMIT]
+        if len(whole) > URL_LIMIT - _LONGEST_SITE:
+            whole = whole[: URL_LIMIT - len(self.site(environ))]
+        return whole
+
+    def site(self, environ: Mapping[str, Any]) -> str:
+        """Return the part of a URL in front of the path, without user name, password and default port."""
+        scheme = environ.get("wsgi.url_scheme", "http")
+        given = environ.get("HTTP_HOST") or _server(environ)
+        spoken = scheme.lower() if scheme.lower() in ("http", "https") else "http"
+        safe = _UNSAFE_HOST.sub("", given.rpartition("@")[2][:512]).lower()
+        default = ":443" if spoken == "https" else ":80"
+        return f"{spoken}://{safe[: -len(default)] if safe.endswith(default) else safe}"
 
     def _forwarded(self, environ: Mapping[str, Any], variable: str) -> str:
         """Return the value that the outermost believed proxy added: each adds one at the end, a client any before."""
         values = [value.strip() for value in (environ.get(variable) or "").split(",") if value.strip()]
         return values[-min(self._proxies, len(values))] if values else ""
-
-    def _site(self, scheme: str, host: str | None, environ: Mapping[str, Any]) -> str:
-        given = host or _server(environ)
-        spoken = scheme.lower() if scheme.lower() in ("http", "https") else "http"
-        safe = _UNSAFE_HOST.sub("", given.rpartition("@")[2][:512]).lower()
-        default = ":443" if spoken == "https" else ":80"
-        site = f"{spoken}://{safe[: -len(default)] if safe.endswith(default) else safe}"
-        if host and len(host) + len(scheme) <= _LONGEST_CACHED:
-            remember(self._sites, (scheme, host), site)
-        return site
 
     def _redacted(self, query: str) -> str:
         if self._query == "redact":

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import Any, Callable, Iterator, Mapping, Optional
+from typing import Any, Callable, Iterator, Mapping
 
 from . import guard
 from .current import CURRENT, is_current
-from .opencensus import resume
-from .recorder import Passing, Recorder, Recording, leave
+from .opencensus import release, resume
+from .recorder import Passing, Recorders, Recording, leave
 from .spans import span_of, tracer_of
 
-FindRecorder = Callable[[Any], Optional[Recorder]]
 
-
-def traced(original: Any, find_recorder: FindRecorder) -> Any:
-    """Return the WSGI method `original` with its requests recorded; `find_recorder` takes the method's object.
+def traced(original: Any, recorders: Recorders) -> Any:
+    """Return the WSGI method `original` with its requests recorded; `recorders` has those of the method's objects.
 
     A plain function, not a proxy object: it is what every request calls first, and costs a third of one.
     """
@@ -26,7 +24,8 @@ def traced(original: Any, find_recorder: FindRecorder) -> Any:
         if current is not None and current.open:
             return _call_inside(current, original, self, environ, start_response)
         try:
-            recorder = find_recorder(self)
+            found = recorders.get(id(self))
+            recorder = recorders.build(self) if found is None else found[0]
             recording = None if recorder is None else recorder.start(environ)
         except Exception as error:
             guard.failed("starting a request", error)
@@ -39,7 +38,7 @@ def traced(original: Any, find_recorder: FindRecorder) -> Any:
                 return original(self, environ, start_response)
             finally:
                 leave(recording)
-                recording.open = False
+                recording.close()
 
         def start(status: Any, headers: Any, *more: Any, **named: Any) -> Any:
             recording.status = status
@@ -58,7 +57,8 @@ def traced(original: Any, find_recorder: FindRecorder) -> Any:
                 recording.fail()
             recording.finish()
             raise
-        left = leave(recording)
+        CURRENT.set(None)
+        left = release(recording) if recording.touched else None
         # In memory, and not replaced by middleware on its way here: all but its close() is over.
         whole = recording.inner is None or recording.inner is body
         if (recording.buffered and whole and recording.status is not None) or is_list(body):

@@ -10,7 +10,7 @@ from autotrace import wsgi
 from autotrace.current import CURRENT
 from autotrace.identity import identify
 from autotrace.items import Lines
-from autotrace.recorder import Recorder
+from autotrace.recorder import Recorder, Recorders
 from autotrace.settings import load
 from tests import schema
 
@@ -61,7 +61,7 @@ class Shop:
         start_response(self.status, [])
         return [b"ok"]
 
-    __call__ = wsgi.traced(answer, lambda shop: shop.recorder)
+    __call__ = wsgi.traced(answer, Recorders(lambda shop: shop.recorder))
 
 
 def visit(shop: Shop, route: str | None = "/", **variables: Any) -> None:

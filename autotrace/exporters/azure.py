@@ -6,7 +6,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from .. import sender, spool
+from .. import ids, sender, spool
 from ..identity import identify
 from ..items import Lines
 from ..transport import Transport
@@ -29,7 +29,8 @@ class AzureExporter:
 
     def request(self, recording: Recording) -> None:
         """Write the request's line to the spool."""
-        if self._pid != os.getpid():
+        # Asked for when the request began; each costs a system call.
+        if self._pid != ids.process:
             self._open()
         self._append(self._lines.request(recording))
 

@@ -11,7 +11,7 @@ from .. import asgi, guard, wsgi
 from ..applications import build_recorder
 from ..current import CURRENT, is_current
 from ..patching import wrap_method
-from ..recorder import Recorder
+from ..recorder import Recorder, Recorders
 
 _recorder: dict[str, Recorder | None] = {}
 _clean: dict[str, str] = {}
@@ -25,19 +25,19 @@ def patch_base(module: Any) -> None:
 
 def patch_wsgi(module: Any) -> None:
     """Wrap the call of `django.core.handlers.wsgi.WSGIHandler`."""
-    wrap_method(module, "WSGIHandler.__call__", wsgi.traced, _find_recorder)
+    wrap_method(module, "WSGIHandler.__call__", wsgi.traced, _recorders)
 
 
 def patch_asgi(module: Any) -> None:
     """Wrap the call of `django.core.handlers.asgi.ASGIHandler`."""
-    wrap_method(module, "ASGIHandler.__call__", asgi.traced, _find_recorder)
+    wrap_method(module, "ASGIHandler.__call__", asgi.traced, _recorders)
 
 
 def _note_response(original: Any) -> Any:
     @wraps(original)
     def get_response(self: Any, request: Any) -> Any:
         current = CURRENT.get()
-        if current is None or not current.sampled:
+        if current is None or not current.live:
             return original(self, request)
         environ = getattr(request, "environ", None)
         # A test client's request inside a request has an environ of its own.
@@ -128,7 +128,7 @@ def _closing(route: str, start: int) -> int:
     return len(route)
 
 
-def _find_recorder(handler: Any) -> Recorder | None:
+def _build(handler: Any) -> Recorder | None:
     try:
         return _recorder["django"]
     except KeyError:
@@ -154,3 +154,6 @@ def _has_middleware(settings: Any) -> str | None:
         if isinstance(middleware, type) and issubclass(middleware, stock):
             return str(path)
     return None
+
+
+_recorders = Recorders(_build)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import sys
 from functools import wraps
+from types import MethodType
 from typing import Any
 
 from .. import guard, wsgi
-from ..applications import Recorders, build_recorder, recorder_of
+from ..applications import build_recorder
 from ..current import CURRENT
 from ..patching import wrap_method
-from ..recorder import Recorder
+from ..recorder import Recorder, Recorders
 
-_recorders: Recorders = {}
+# Kinds of response bodies that are in memory.
+_WHOLE = (list, tuple)
 
 
 def patch(module: Any) -> None:
     """Wrap the methods of `flask.app.Flask`: subclasses and applications made at any time are covered."""
     # Both calls, because a server may be given `app` or `app.wsgi_app`, and middleware sits between the two.
     inner = module.Flask.wsgi_app
-    wrap_method(module, "Flask.wsgi_app", wsgi.traced, _find_recorder)
+    wrap_method(module, "Flask.wsgi_app", wsgi.traced, _recorders)
     wrap_method(module, "Flask.__call__", _traced, module.Flask.wsgi_app, inner)
     wrap_method(module, "Flask.finalize_request", _note_response)
     # Of the class that defines it: Flask itself, or what Flask and Quart share.
@@ -36,14 +38,14 @@ def _traced(original: Any, outer: Any, inner: Any) -> Any:
 
     def call(self: Any, environ: Any, start_response: Any) -> Any:
         method = self.wsgi_app
-        if getattr(method, "__func__", None) is outer:
+        if type(method) is MethodType and method.__func__ is outer:
             return inner(self, environ, start_response)
         return method(environ, start_response)
 
     # All that it does is to call `wsgi_app`, in every version so far.
     code = getattr(original, "__code__", None)
     is_simple = code is not None and code.co_names == ("wsgi_app",)
-    return wraps(original)(wsgi.traced(call if is_simple else original, _find_recorder))
+    return wraps(original)(wsgi.traced(call if is_simple else original, _recorders))
 
 
 def _note_response(original: Any) -> Any:
@@ -52,13 +54,14 @@ def _note_response(original: Any) -> Any:
     def finalize_request(self: Any, *args: Any, **kwargs: Any) -> Any:
         response = original(self, *args, **kwargs)
         current = CURRENT.get()
-        if current is not None and current.sampled and current.open:
+        if current is not None and current.live:
             try:
                 # Not `is_streamed`: that runs code of whatever the application answered with.
-                current.buffered = type(getattr(response, "response", None)) in (list, tuple)
+                current.buffered = type(response.response) in _WHOLE
                 _note_route(current)
             except Exception as error:
-                guard.failed("reading a Flask request", error)
+                if hasattr(response, "response"):
+                    guard.failed("reading a Flask request", error)
         return response
 
     return finalize_request
@@ -69,7 +72,7 @@ def _note_error(original: Any) -> Any:
     @wraps(original)
     def should_ignore_error(self: Any, *args: Any, **kwargs: Any) -> Any:
         current = CURRENT.get()
-        if current is not None and current.sampled and current.open and current.route is None:
+        if current is not None and current.live and current.route is None:
             try:
                 _note_route(current)
             except Exception as failure:
@@ -81,20 +84,20 @@ def _note_error(original: Any) -> Any:
 
 def _note_route(current: Any) -> None:
     """Note the rule that the current request matched; Werkzeug leaves the request object in the environ."""
-    request = current.environ.get("werkzeug.request")
-    if not hasattr(request, "url_rule"):
+    try:
+        request = current.environ["werkzeug.request"]
+        rule = request.url_rule
+    except (KeyError, AttributeError):
         # Middleware handed on a copy of the environ, or somebody made a request object of his own from it.
         import flask
 
         request = flask.request
-    rule = request.url_rule
+        rule = request.url_rule
     if rule is not None:
         current.route = rule.rule
-        current.mount = request.environ.get("SCRIPT_NAME", "")
-
-
-def _find_recorder(app: Any) -> Recorder | None:
-    return recorder_of(_recorders, app, _build)
+        script = request.environ.get("SCRIPT_NAME")
+        if script:
+            current.mount = script
 
 
 def _build(app: Any) -> Recorder | None:
@@ -110,3 +113,6 @@ def _has_middleware(app: Any) -> str | None:
         ):
             return type(owner).__name__
     return None
+
+
+_recorders = Recorders(_build)

@@ -6,18 +6,17 @@ from functools import wraps
 from typing import Any
 
 from .. import guard, wsgi
-from ..applications import Recorders, build_recorder, recorder_of
+from ..applications import build_recorder
 from ..current import CURRENT, is_current
 from ..patching import wrap_method
-from ..recorder import Recorder
+from ..recorder import Recorder, Recorders
 
 _TWEEN = "opencensus.ext.pyramid.pyramid_middleware.OpenCensusTweenFactory"
-_recorders: Recorders = {}
 
 
 def patch(module: Any) -> None:
     """Wrap the methods of `pyramid.router.Router`."""
-    wrap_method(module, "Router.__call__", wsgi.traced, _find_recorder)
+    wrap_method(module, "Router.__call__", wsgi.traced, _recorders)
     wrap_method(module, "Router.handle_request", _note_route)
 
 
@@ -26,7 +25,7 @@ def _note_route(original: Any) -> Any:
     def handle_request(self: Any, request: Any) -> Any:
         current = CURRENT.get()
         # A subrequest is another one; a copy that a tween made of the request is not.
-        if current is None or not current.sampled or not _is_same(current.environ, request.environ):
+        if current is None or not current.live or not _is_same(current.environ, request.environ):
             return original(self, request)
         found = True
         try:
@@ -68,10 +67,6 @@ def _route(attributes: Any, found: bool) -> str | None:
     return f"/{type(attributes.get('context')).__name__}" + (f"/{name}" if name else "")
 
 
-def _find_recorder(router: Any) -> Recorder | None:
-    return recorder_of(_recorders, router, _build)
-
-
 def _build(router: Any) -> Recorder | None:
     registry = router.registry
     name = getattr(registry, "package_name", "") or "pyramid"
@@ -89,3 +84,6 @@ def _has_middleware(registry: Any) -> str | None:
         if name == _TWEEN or getattr(factory, "__module__", "").startswith("opencensus.ext.pyramid"):
             return str(name)
     return None
+
+
+_recorders = Recorders(_build)
