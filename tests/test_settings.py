@@ -22,6 +22,7 @@ PORTAL = f"InstrumentationKey={KEY};IngestionEndpoint={WEST}/"
 DEFAULTS = {
     "enabled": True,
     "connection_string": None,
+    "authentication_string": None,
     "sampler": 1.0,
     "exporter": "console",
     "propagator": "tracecontext",
@@ -219,7 +220,7 @@ def test_options_say_everything_a_command_line_needs() -> None:
         assert option.accepts
         assert option.default_text
         assert option.metavar.isupper()
-        assert option.secret is (option.field == "connection_string")
+        assert option.secret is option.field.endswith("_string")
     assert "each request is printed as one readable line on stderr (console)" in OPTIONS[0].help
 
 
