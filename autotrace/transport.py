@@ -129,7 +129,8 @@ class Transport:
     def _post_on(self, connection: Connection, headers: dict[str, str], body: bytes, end: float) -> Reply:
         reply = connection.post(PATH, headers, body, end)
         self._used = time.monotonic()
-        if not connection.reusable:
+        if not connection.reusable or reply.status not in (200, 206):
+            # What is not the service's usual answer may be a proxy's or a portal's: the next post looks for itself.
             self.close()
         return reply
 
