@@ -11,6 +11,9 @@ from functools import lru_cache
 
 from . import guard
 
+# What requests and curl are told to trust wins over what OpenSSL is told, as it does for requests.
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
 
 @lru_cache(maxsize=1)
 def tls_context(pid: int) -> ssl.SSLContext:
@@ -23,9 +26,14 @@ def tls_context(pid: int) -> ssl.SSLContext:
     return context
 
 
+def variable_to_set() -> str:
+    """Return the variable in whose file one more authority would be trusted."""
+    return next((variable for variable in _BUNDLES if os.environ.get(variable)), "SSL_CERT_FILE")
+
+
 def _of_bundle() -> ssl.SSLContext | None:
     """Return a context that trusts what requests and curl are told to trust, and nothing else; None without that."""
-    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+    for variable in _BUNDLES:
         path = os.environ.get(variable)
         if not path:
             continue

@@ -18,7 +18,7 @@ from typing import Any, Mapping, NamedTuple
 from urllib.parse import urlsplit
 
 from .blocked import BlockedError
-from .certificates import tls_context
+from .certificates import tls_context, variable_to_set
 from .proxies import Proxy, find_proxy
 
 # Bytes of an answer that are read at most.
@@ -185,7 +185,9 @@ def _secure(sock: socket.socket, host: str, end: float) -> socket.socket:
     try:
         return context.wrap_socket(sock, server_hostname=host.rstrip("."))
     except ssl.SSLCertVerificationError as error:
-        advice = ": name the file of its authority in SSL_CERT_FILE" if error.verify_code in _UNKNOWN_AUTHORITY else ""
+        advice = f": name a file with its authority in {variable_to_set()}"
+        if error.verify_code not in _UNKNOWN_AUTHORITY:
+            advice = ""
         raise BlockedError("certificate", f"certificate verify failed ({error.verify_message}){advice}") from error
 
 
