@@ -15,7 +15,7 @@ class ForwardProxy:
     """Whatever host is asked for, it goes to the same port of this machine: names need no look-up.
 
     `asked` are the targets of the requests so far, as they were written. `user` is `name:password`, None for
-    everybody. With a `status` it answers that to everything, and with `hang` it does not answer.
+    everybody. With a `status` it answers that to everything; what comes during `hang` is never answered.
     """
 
     def __init__(self, user: str | None = None) -> None:
@@ -57,7 +57,10 @@ class Handler(BaseHTTPRequestHandler):
     def is_let_through(self) -> bool:
         """Note the request, and turn it down where that is wanted."""
         self.proxy.asked.append(self.path)
-        self.proxy.released.wait()
+        if not self.proxy.released.is_set():
+            self.proxy.released.wait()
+            self.close_connection = True
+            return False
         status = self.proxy.refusal(self.headers["Proxy-Authorization"])
         if status:
             self.close_connection = True

@@ -13,7 +13,7 @@ SECRET = "secret-of-the-identity-endpoint"  # noqa: S105 (it opens nothing)
 
 
 class IdentityEndpoint:
-    """Gives `token-1`, `token-2` and so on; each is good for `lifetime` seconds.
+    """Gives `token-1`, `token-2` and so on, or the `same` to everybody; each is good for `lifetime` seconds.
 
     `asked` are the queries of the requests so far, `app_service` and `machine` the environments that lead here.
     With a `status` it gives no token, and with `hang` it does not answer.
@@ -23,6 +23,7 @@ class IdentityEndpoint:
         self.asked: list[dict[str, str]] = []
         self.lifetime = 3600
         self.status = 200
+        self.same = False
         self.prefix = "token-"
         self.released = threading.Event()
         self.released.set()
@@ -53,10 +54,11 @@ class IdentityEndpoint:
         if not allowed.get(place.path):
             return 403, {"error": "forbidden"}
         self.asked.append(dict(parse_qsl(place.query)))
-        token = f"{self.prefix}{len(self.asked)}"
+        token = f"{self.prefix}{1 if self.same else len(self.asked)}"
         self.released.wait()
         if self.status != 200:
-            return self.status, {"error": "not_now", "error_description": "AADSTS: no such identity\r\nTrace ID: 7"}
+            words = "AADSTS: no such identity\r\nTrace ID: 7"
+            return self.status, {"error": "no", "error_description": words, "statusCode": 7, "message": words}
         ends = {"expires_on": str(int(time.time()) + self.lifetime), "expires_in": str(self.lifetime)}
         return 200, {"access_token": token, "token_type": "Bearer", "resource": self.asked[-1]["resource"], **ends}
 
