@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pathlib
 import ssl
+import warnings
 
-import trustme
+with warnings.catch_warnings():
+    # A package below it warns of Python 3.8.
+    warnings.simplefilter("ignore")
+    import trustme
 
 # The names that an endpoint's certificate holds by default.
 NAMES = ("127.0.0.1", "localhost", "ingest.test")

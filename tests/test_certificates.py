@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import ssl
 import subprocess
@@ -165,6 +166,23 @@ def test_the_name_has_to_fit(
     said = capfd.readouterr().err
     assert "certificate verify failed (" in said
     assert "SSL_CERT_FILE" not in said, "another authority would not help"
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded")
+def test_a_forked_child_leaves_the_parent_s_connection_alone(
+    secure: Endpoint, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    transport = Transport(secure.url.rstrip("/"))
+    assert transport.post(line(1), 5) == Answer(True)
+    child = os.fork()
+    if child == 0:
+        transport.abandon()
+        os._exit(0 if transport.post(line(2), 5).delivered else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert transport.post(line(3), 5) == Answer(True)
+    transport.close()
+    assert (numbers(secure.items), secure.connections) == ([1, 2, 3], 2)
 
 
 def test_old_tls_is_not_spoken(secure: Endpoint, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
