@@ -1,4 +1,4 @@
-"""Reads Application Insights connection strings the way people really hand them over."""
+"""Reads Application Insights connection and authentication strings the way people really hand them over."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_LENGTH = 4096  # characters, Microsoft's documented limit
 # Shells, YAML files and word processors leave these around a value; none can begin or end a real one.
 _WRAPPING = " \t\r\n\v\f\0\"'`\ufeff\u00a0\u200b\u2018\u2019\u201c\u201d"
 # Plain text, compiled at the first use: this module is loaded by every process, most patterns are not needed.
-_VARIABLES = "APPLICATIONINSIGHTS_CONNECTION_STRING|APPINSIGHTS_INSTRUMENTATIONKEY"
+_VARIABLES = "APPLICATIONINSIGHTS_(?:CONNECTION|AUTHENTICATION)_STRING|APPINSIGHTS_INSTRUMENTATIONKEY"
 _PREFIX = rf"(?i)(?:export\s+|set\s+)?(?:{_VARIABLES})\s*[=:]"
 _GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _HOST = r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?\.?|[0-9a-f:.]*:[0-9a-f:.]*"
@@ -35,6 +35,18 @@ class ConnectionString(NamedTuple):
         return f"<key {self.instrumentation_key[:8]}..., endpoint {self.endpoint}>"
 
 
+class Authentication(NamedTuple):
+    """How the endpoint is told who sends: with Microsoft Entra tokens of a managed identity.
+
+    `client_id` is the lower-case GUID of a user-assigned identity, None for the system-assigned one.
+    """
+
+    client_id: str | None = None
+
+    def __repr__(self) -> str:
+        return "Authorization=AAD" + (f";ClientId={self.client_id[:8]}..." if self.client_id else "")
+
+
 def parse(text: str) -> ConnectionString:
     """Parse a connection string, or an instrumentation key alone, which means the global endpoint.
 
@@ -51,6 +63,23 @@ def parse(text: str) -> ConnectionString:
     if pairs.get("authorization", "ikey").lower() != "ikey":
         raise ValueError("its Authorization is not ikey, the only kind there is")
     return ConnectionString(_key(pairs), _endpoint(pairs), _audience(pairs))
+
+
+def parse_authentication(text: str) -> Authentication:
+    """Parse an authentication string, `Authorization=AAD` or `Authorization=AAD;ClientId=...`, in any order and case.
+
+    Raises ValueError with one line that names the defect and never repeats any part of `text`.
+    """
+    text = _unwrap(text)
+    if len(text) > MAX_LENGTH:
+        raise ValueError(f"it is longer than {MAX_LENGTH} characters")
+    pairs = _pairs(text)
+    if pairs.get("authorization", "").lower() != "aad":
+        raise ValueError("its Authorization is not AAD, the only kind there is")
+    client_id = pairs.get("clientid", "").lower()
+    if client_id and not re.fullmatch(_GUID, client_id):
+        raise ValueError("its ClientId is not a GUID of 8-4-4-4-12 hexadecimal digits")
+    return Authentication(client_id or None)
 
 
 def _unwrap(text: str) -> str:

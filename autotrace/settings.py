@@ -7,7 +7,7 @@ from typing import Any, Callable, Iterator, Mapping, NamedTuple
 
 from autotrace import connection_string as connection_strings
 from autotrace import values
-from autotrace.connection_string import ConnectionString
+from autotrace.connection_string import Authentication, ConnectionString
 from autotrace.expressions import Expression
 from autotrace.guard import LEVELS
 
@@ -60,6 +60,19 @@ class Settings:
             "Without a valid one, each request is printed as one readable line on stderr (console).",
             "InstrumentationKey=...;IngestionEndpoint=https://...",
             aliases=("APPINSIGHTS_INSTRUMENTATIONKEY",),
+            secret=True,
+        ),
+    )
+    authentication_string: Authentication | None = field(
+        default=None,
+        metadata=_declare(
+            "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+            connection_strings.parse_authentication,
+            "TEXT",
+            "none",
+            "The managed identity whose Microsoft Entra tokens are sent with the telemetry; needs the extra entra: "
+            'pip install "autotrace-appinsights[entra]".',
+            "Authorization=AAD (the system-assigned identity) or Authorization=AAD;ClientId=... (a user-assigned one)",
             secret=True,
         ),
     )

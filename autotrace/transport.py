@@ -1,101 +1,71 @@
-"""Posts batches to an Application Insights ingestion endpoint and reads its answers."""
+"""Posts batches to an Application Insights ingestion endpoint and decides what becomes of them."""
 
 from __future__ import annotations
 
-import http.client
-import json
-import os
 import time
 import zlib
-from typing import Any
+from http.client import HTTPException
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from . import __version__, guard
+from . import __version__, answers, guard
+from .blocked import BlockedError
+from .connection import Connection, Reply, connect
+from .proxies import is_loopback
+from .redirects import PATH, follow, host_of
 from .sender import Answer
 
-_PATH = "/v2.1/track"
-# Hosts of the service end in one of these; a redirect elsewhere is not followed.
-_SERVICE_SUFFIXES = (
-    ".visualstudio.com",
-    ".applicationinsights.azure.com",
-    ".applicationinsights.azure.us",
-    ".applicationinsights.azure.cn",
-    ".monitor.azure.com",
-    ".monitor.azure.us",
-    ".monitor.azure.cn",
-)
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-# 407 and other redirects are a proxy's or a captive portal's, not the service's word on the items.
-_TRANSIENT = frozenset((204, 300, 301, 302, 303, 305, 306, 401, 403, 407, 408, 429, 500, 502, 503, 504))
-# The same of single items; a list, for what an endpoint sends may be anything.
-_RETRIED = [408, 429, 500, 502, 503, 504]
-_REDIRECTS = frozenset((307, 308))
+if TYPE_CHECKING:
+    from .entra import Tokens
+
+_REDIRECTS = (307, 308)
 _MOST_REDIRECTS = 10
+_QUOTA = (402, 439)
+# Items that are worth another try; the quota is given anew each day, the spool keeps items for longer than that.
+_RETRIED = (408, 429, 500, 502, 503, 504, *_QUOTA)
+_UNAUTHORIZED = (401, 403)
+# Seconds between tries while the quota is used up.
+_QUOTA_PAUSE = 600.0
 # Seconds after which an unused connection is not trusted any more: many servers close theirs silently.
 _IDLE_LIMIT = 20.0
+_HEADERS = {
+    "Content-Type": "application/json",
+    "Content-Encoding": "gzip",
+    "Accept": "application/json",
+    # The service reads the browser of an item without one from here: say nothing that looks like a browser.
+    "User-Agent": f"autotrace/{__version__}",
+}
+_WAITS = "telemetry waits in the spool"
+# Statuses that do not go away by themselves, and what somebody has to do about them.
+_ADVICE = {
+    401: "it may want a Microsoft Entra token: set APPLICATIONINSIGHTS_AUTHENTICATION_STRING=Authorization=AAD",
+    402: "the quota of the resource is used up: raise it, or sample with AUTOTRACE_SAMPLER",
+    403: "it takes nothing from this network, or not without a Microsoft Entra token "
+    "(APPLICATIONINSIGHTS_AUTHENTICATION_STRING=Authorization=AAD)",
+    404: "check the IngestionEndpoint in APPLICATIONINSIGHTS_CONNECTION_STRING: copy the string from the portal anew",
+    407: "the proxy wants a user name and a password, or others: http://user:password@host:port",
+    439: "the daily cap of the resource is reached: raise it, or sample with AUTOTRACE_SAMPLER",
+}
+_ROLE = "the identity needs the role Monitoring Metrics Publisher on the Application Insights resource"
 
 
 class Transport:
-    """A kept-alive connection to one endpoint, used by one thread at a time."""
+    """A kept-alive connection to one endpoint, used by one thread at a time; `tokens` are sent with each post."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, tokens: Tokens | None = None) -> None:
         self._configured = self._endpoint = endpoint
-        self._connection: http.client.HTTPConnection | None = None
+        self._tokens = tokens
+        self._connection: Connection | None = None
         self._used = 0.0
 
     def post(self, lines: bytes, seconds: float) -> Answer:
         """Post wire lines within about `seconds`; never raises for what an endpoint or network does."""
-        body = b"[" + lines.rstrip(b"\n").replace(b"\n", b",") + b"]"
-        packer = zlib.compressobj(3, zlib.DEFLATED, 31)
-        packed = packer.compress(body) + packer.flush()
-        for _ in range(_MOST_REDIRECTS):
-            kept = self._connection is not None
-            try:
-                status, headers, answer = self._exchange(packed, seconds)
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                self.close()
-                if kept and isinstance(error, ConnectionError):
-                    # The endpoint closed the connection while it was not used: the next one is new.
-                    continue
-                # A host that a redirect named may go again.
-                self._endpoint = self._configured
-                why = str(error) or type(error).__name__
-                guard.warn("endpoint", f"cannot reach {self._endpoint}: {why}; telemetry waits in the spool", "info")
-                return Answer(False)
-            if status not in _REDIRECTS:
-                return self._read(status, headers, answer, lines, seconds)
-            if not self._redirect(headers.get("Location", "")):
-                break
-        return Answer(False)
-
-    def _exchange(self, body: bytes, seconds: float) -> tuple[int, Any, bytes]:
-        if self._connection is not None and time.monotonic() - self._used > _IDLE_LIMIT:
+        answer = self._post(lines, time.monotonic() + seconds)
+        if not answer.delivered and self._endpoint != self._configured:
+            # A host that a redirect named may go again, or be the wrong one by now.
             self.close()
-        connection = self._connection or self._connect(seconds)
-        connection.timeout = seconds
-        if connection.sock is not None:
-            connection.sock.settimeout(seconds)
-        connection.request("POST", self._path, body, _HEADERS)
-        response = connection.getresponse()
-        try:
-            answer = response.read(1 << 20)
-        except (OSError, http.client.HTTPException):
-            # The status is the answer; only a partial one needs its body.
-            if response.status != 200:
-                raise
-            answer = b""
-            self.close()
-        if response.will_close or not response.isclosed():
-            self.close()
-        self._used = time.monotonic()
-        return response.status, response.headers, answer
-
-    def _connect(self, seconds: float) -> http.client.HTTPConnection:
-        parts = urlsplit(self._endpoint)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._path = parts.path.rstrip("/") + _PATH
-        self._connection = kind(parts.hostname or "", parts.port, timeout=seconds)
-        return self._connection
+            self._endpoint = self._configured
+        return answer
 
     def close(self) -> None:
         """Close the connection; the next post opens a new one."""
@@ -106,110 +76,156 @@ class Transport:
     def abandon(self) -> None:
         """Close the connection that a forked child inherited.
 
-        Not as `close` does, which waits for a lock that the parent's thread may have held at the fork.
+        Not as `close` does: the parent's thread may have held a lock of it at the fork.
         """
         connection, self._connection = self._connection, None
-        if connection is not None and connection.sock is not None:
-            os.close(connection.sock.detach())
+        if connection is not None:
+            connection.abandon()
+
+    def _post(self, lines: bytes, end: float) -> Answer:
+        packed = _pack(lines)
+        may_renew = self._tokens is not None
+        for _ in range(_MOST_REDIRECTS):
+            reply = self._try(packed, end)
+            if reply is None:
+                return Answer(False)
+            if reply.status in _UNAUTHORIZED and self._tokens is not None and may_renew:
+                # The token may be withdrawn: once with a new one.
+                self._tokens.forget()
+                may_renew = False
+            elif reply.status not in _REDIRECTS:
+                return self._read(reply, lines, end)
+            elif not self._redirect(reply.headers.get("Location") or ""):
+                return Answer(False, retry_after=answers.retry_after(reply.headers))
+        guard.warn("redirects", f"the endpoint redirects in a circle; {_WAITS}", "info")
+        return Answer(False)
+
+    def _try(self, body: bytes, end: float) -> Reply | None:
+        """Post a body; return None, and say why, when nothing comes back."""
+        try:
+            return self._exchange(body, end)
+        except BlockedError as error:
+            guard.warn(error.topic, f"cannot send to {self._endpoint}: {error}; {_WAITS}")
+        except (OSError, HTTPException, ValueError) as error:
+            why = str(error) or type(error).__name__
+            guard.warn("endpoint", f"cannot reach {self._endpoint}: {why}; {_WAITS}", "info")
+        self.close()
+        return None
+
+    def _exchange(self, body: bytes, end: float) -> Reply:
+        """Post a body over the kept connection or a new one."""
+        headers = {**_HEADERS, **self._authorization(end)}
+        if self._connection is not None and time.monotonic() - self._used > _IDLE_LIMIT:
+            self.close()
+        if self._connection is not None:
+            try:
+                return self._post_on(self._connection, headers, body, end)
+            except ConnectionError:
+                # The endpoint closed the connection while it was not used.
+                self.close()
+        self._connection = connect(self._endpoint, end)
+        return self._post_on(self._connection, headers, body, end)
+
+    def _post_on(self, connection: Connection, headers: dict[str, str], body: bytes, end: float) -> Reply:
+        reply = connection.post(PATH, headers, body, end)
+        self._used = time.monotonic()
+        if not connection.reusable or reply.status not in (200, 206):
+            # What is not the service's usual answer may be a proxy's or a portal's: the next post looks for itself.
+            self.close()
+        return reply
+
+    def _authorization(self, end: float) -> dict[str, str]:
+        if self._tokens is None:
+            return {}
+        parts = urlsplit(self._endpoint)
+        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+            raise BlockedError("token over http", "a Microsoft Entra token is not sent without TLS: use https://")
+        return {"Authorization": f"Bearer {self._tokens.get(max(end - time.monotonic(), 0.1))}"}
 
     def _redirect(self, location: str) -> bool:
-        """Follow a redirect to a host of the service over https, or on loopback; remember it."""
-        try:
-            parts = urlsplit(location)
-            host, _ = parts.hostname or "", parts.port
-        except ValueError:
-            parts, host = urlsplit(""), ""
-        trusted = host in _LOOPBACK or (parts.scheme == "https" and host.endswith(_SERVICE_SUFFIXES))
-        if not trusted or parts.scheme not in ("http", "https"):
-            guard.warn("redirect", f"the endpoint redirects to {host!r}, which is no host of the service: not followed")
+        """Follow a redirect where it may be followed, and remember it."""
+        target = follow(location, self._endpoint, self._configured)
+        if target is None:
+            host = answers.short(host_of(location))
+            guard.warn("redirect", f"the endpoint redirects to {host}, no host of the service: not followed; {_WAITS}")
             return False
         self.close()
-        path = parts.path[: -len(_PATH)] if parts.path.endswith(_PATH) else ""
-        self._endpoint = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
+        self._endpoint = target
         return True
 
-    def _read(self, status: int, headers: Any, answer: bytes, lines: bytes, seconds: float) -> Answer:
-        """Turn an answer of the service into what becomes of the batch."""
+    def _read(self, reply: Reply, lines: bytes, end: float) -> Answer:
+        """Turn an answer into what becomes of the batch.
+
+        Only 400 and 413 are the service's word against the items. All else is about the way there, which may heal,
+        or about an account that somebody has to see to: the items are kept, within the limits of the spool.
+        """
+        status = reply.status
         if status == 200:
             return Answer(True)
         if status == 206:
-            return self._read_partial(answer, lines, _retry_after(headers))
-        if status in _TRANSIENT:
-            guard.warn(f"status{status}", f"the endpoint answers {status}; telemetry waits in the spool", "info")
-            return Answer(False, retry_after=_retry_after(headers))
+            return self._read_partial(reply, lines)
+        if status not in (400, 413):
+            self._say(reply)
+            return Answer(False, retry_after=self._pause(status, reply))
         each = lines.splitlines(keepends=True)
-        if status == 400 and any(error.get("statusCode") in _RETRIED for error in _errors(answer)):
-            # The status is that of the first item where none was accepted; others are worth another try.
-            return self._read_partial(answer, lines, _retry_after(headers))
         if status == 413 and len(each) > 1:
-            return self._post_halves(each, seconds)
-        text = _reasons(answer) or "no reason given"
+            return self._post_halves(each, end)
+        if status == 400 and any(item.status in self._retried() for item in answers.refused(reply.body, len(each))):
+            # The status is that of the first item where none was accepted; others are worth another try.
+            return self._read_partial(reply, lines)
+        text = answers.reasons(reply.body) or "no reason given"
         minute = int(time.monotonic() // 60)
         guard.warn(
             f"refused{status} {minute}", f"the endpoint refuses telemetry ({status}: {text}); {len(each)} items dropped"
         )
         return Answer(True)
 
-    def _post_halves(self, each: list[bytes], seconds: float) -> Answer:
+    def _say(self, reply: Reply) -> None:
+        status, advice = reply.status, _ADVICE.get(reply.status)
+        if self._tokens is not None and status in _UNAUTHORIZED:
+            advice = f"{answers.reasons(reply.body) or 'the Microsoft Entra token is refused'}: {_ROLE}"
+        what = f"the endpoint answers {status}"
+        if advice is None:
+            guard.warn(f"status{status}", f"{what}; {_WAITS}", "info")
+        else:
+            guard.warn(f"status{status}", f"{what}: {advice}; {_WAITS}")
+
+    def _pause(self, status: int, reply: Reply) -> float | None:
+        """Return how long the endpoint is left alone, in seconds; None for the sender's own back-off."""
+        return answers.retry_after(reply.headers) or (_QUOTA_PAUSE if status in _QUOTA else None)
+
+    def _retried(self) -> tuple[int, ...]:
+        return _RETRIED if self._tokens is None else (*_RETRIED, *_UNAUTHORIZED)
+
+    def _post_halves(self, each: list[bytes], end: float) -> Answer:
         half = len(each) // 2
         again: list[bytes] = []
-        retry_after: float | None = None
+        pauses: list[float] = []
         for part in (each[:half], each[half:]):
-            answered = self.post(b"".join(part), seconds / 2)
+            answered = self._post(b"".join(part), end)
             again.extend(answered.again if answered.delivered else part)
-            retry_after = answered.retry_after if retry_after is None else retry_after
-        return Answer(True, tuple(again), retry_after)
+            pauses += [] if answered.retry_after is None else [answered.retry_after]
+        return Answer(True, tuple(again), max(pauses, default=None))
 
-    def _read_partial(self, answer: bytes, lines: bytes, retry_after: float | None) -> Answer:
+    def _read_partial(self, reply: Reply, lines: bytes) -> Answer:
         each = lines.splitlines(keepends=True)
         again: dict[int, bytes] = {}
-        for error in _errors(answer):
-            index, code = error.get("index"), error.get("statusCode")
-            if type(index) is not int or type(code) is not int or not 0 <= index < len(each):
-                continue
-            if code in _RETRIED:
-                again[index] = each[index]
-            elif "sampled out" not in str(error.get("message", "")).lower():
+        status = reply.status
+        refused = list(answers.refused(reply.body, len(each)))
+        if not refused:
+            # Sent once more, the others would arrive twice.
+            guard.warn("partial", "the endpoint refuses some items and does not say which: they are lost")
+        for item in refused:
+            if item.status in self._retried():
+                again[item.place] = each[item.place]
+                status = item.status if item.status in _QUOTA else status
+            elif "sampled out" not in item.message.lower():
                 # The item itself is never shown: it may hold what the log must not.
-                guard.warn(f"item{code}", f"the endpoint refuses an item ({code}: {_short(error.get('message'))})")
-        return Answer(True, tuple(again.values()), retry_after)
+                guard.warn(f"item{item.status}", f"the endpoint refuses an item ({item.status}: {item.message})")
+        return Answer(True, tuple(again.values()), self._pause(status, reply))
 
 
-_HEADERS = {
-    "Content-Type": "application/json",
-    "Content-Encoding": "gzip",
-    "Accept": "application/json",
-    # The service reads the browser of an item without one from here: say nothing that looks like a browser.
-    "User-Agent": f"autotrace/{__version__}",
-}
-
-
-def _errors(answer: bytes) -> list[Any]:
-    try:
-        errors = json.loads(answer).get("errors", [])
-    except (ValueError, AttributeError, RecursionError):
-        return []
-    return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
-
-
-def _reasons(answer: bytes) -> str:
-    return "; ".join(sorted({_short(error.get("message")) for error in _errors(answer)})[:3])
-
-
-def _short(message: Any) -> str:
-    return "".join(character for character in str(message)[:200] if character.isprintable())
-
-
-def _retry_after(headers: Any) -> float | None:
-    """Return the seconds that a Retry-After header asks for, as seconds or as a date; None without one."""
-    value = headers.get("Retry-After")
-    if not value:
-        return None
-    if value.strip().isascii() and value.strip().isdigit():
-        return float(min(int(value.strip()[:9]), 86_400))
-    from email.utils import parsedate_to_datetime
-
-    try:
-        return max(0.0, min(parsedate_to_datetime(value).timestamp() - time.time(), 86_400.0))
-    except (TypeError, ValueError, OverflowError):
-        return None
+def _pack(lines: bytes) -> bytes:
+    body = b"[" + lines.rstrip(b"\n").replace(b"\n", b",") + b"]"
+    packer = zlib.compressobj(3, zlib.DEFLATED, 31)
+    return packer.compress(body) + packer.flush()

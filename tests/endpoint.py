@@ -6,6 +6,7 @@ import collections
 import json
 import socket
 import socketserver
+import ssl
 import sys
 import threading
 import time
@@ -54,10 +55,13 @@ class Endpoint:
 
     `items` are the accepted ones in order of arrival, `invalid` those with faults (see schema.py), `posts`
     all requests. `judge` may refuse an item: it gets the item and returns a status and a message, or None.
+    `token`, when set, is the bearer token without which it answers 401; with `tls` it speaks https.
     """
 
-    def __init__(self, key: str = "00000000-1111-2222-3333-444444444444") -> None:
+    def __init__(self, key: str = "00000000-1111-2222-3333-444444444444", tls: ssl.SSLContext | None = None) -> None:
         self.key = key
+        self.tls = tls
+        self.token: str | None = None
         self.items: list[Item] = []
         self.invalid: list[Invalid] = []
         self.posts: list[Post] = []
@@ -71,7 +75,7 @@ class Endpoint:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
+        return f"{'http' if self.tls is None else 'https'}://127.0.0.1:{self.port}/"
 
     @property
     def connection_string(self) -> str:
@@ -207,6 +211,8 @@ class Listener(socketserver.ThreadingMixIn, HTTPServer):
         self.endpoint = endpoint
         self.open: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), Handler)
+        if endpoint.tls is not None:
+            self.socket = endpoint.tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.open.add(request)
@@ -226,7 +232,7 @@ class Listener(socketserver.ThreadingMixIn, HTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing when a client went, which it may at any time."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError)):
             super().handle_error(request, client_address)
 
 
@@ -255,6 +261,8 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(trouble.delay)
         if trouble is not None and trouble.status != 200:
             status, extra = trouble.status, trouble.headers
+        elif endpoint.token is not None and headers.get("authorization") != f"Bearer {endpoint.token}":
+            status = 401
         elif self.path in PATHS:
             status, reply, items = endpoint.receive(body, headers)
         endpoint.record(Post(self.path, headers, len(body), self.number, time.monotonic(), status, items))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import shutil
+import socket
 import sys
 
 import pytest
@@ -17,6 +18,19 @@ def need(condition: object, reason: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"needed here, because CI=true: {reason}")
     pytest.skip(reason)
+
+
+def strange_name() -> str:
+    """Return the name of this machine, which leads to loopback as localhost does, but could be anybody's."""
+    name = socket.gethostname()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        try:
+            socket.create_connection((name, server.getsockname()[1]), 2).close()
+            reason = ""
+        except OSError as error:
+            reason = f"the host name {name} does not lead to this machine's loopback: {error}"
+    need(not reason, reason)
+    return name
 
 
 def other_pythons() -> dict[str, str]:

@@ -141,7 +141,7 @@ def test_settings_table_is_the_one_of_the_code() -> None:
 
 
 def test_the_other_project_of_this_name_is_never_installed() -> None:
-    assert not re.search(r"pip3? install (--?\S+ +)*[\"']?autotrace\b(?!_)", README)
+    assert not re.search(r"pip3? install (--?\S+ +)*[\"']?autotrace\b(?!_|-appinsights)", README)
 
 
 def test_links_within_the_page_lead_somewhere() -> None:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from autotrace.connection_string import ConnectionString
+from autotrace.connection_string import Authentication, ConnectionString
 from autotrace.expressions import Expression
 from autotrace.settings import OPTIONS, Settings, load, table
 
@@ -22,6 +22,7 @@ PORTAL = f"InstrumentationKey={KEY};IngestionEndpoint={WEST}/"
 DEFAULTS = {
     "enabled": True,
     "connection_string": None,
+    "authentication_string": None,
     "sampler": 1.0,
     "exporter": "console",
     "propagator": "tracecontext",
@@ -44,6 +45,11 @@ AZURE_EXPORTER = "opencensus.ext.azure.trace_exporter.AzureExporter"
 GOOD = [
     ("AUTOTRACE_ENABLED", "enabled", {"1": True, "TRUE": True, "Yes": True, "on": True, " true\n": True}),
     ("AUTOTRACE_ENABLED", "enabled", {"0": False, "False": False, "NO": False, "off": False, "'0'": False}),
+    (
+        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+        "authentication_string",
+        {"Authorization=AAD": Authentication(), f"Authorization=AAD;ClientId={KEY}": Authentication(KEY)},
+    ),
     ("AUTOTRACE_SAMPLER", "sampler", {"always_on": 1.0, "ALWAYS_OFF": 0.0, "0.25": 0.25, "25%": 0.25}),
     ("AUTOTRACE_SAMPLER", "sampler", {"1": 1.0, "0": 0.0, ".5": 0.5, "100%": 1.0, " 12.5 % ": 0.125}),
     (
@@ -219,7 +225,7 @@ def test_options_say_everything_a_command_line_needs() -> None:
         assert option.accepts
         assert option.default_text
         assert option.metavar.isupper()
-        assert option.secret is (option.field == "connection_string")
+        assert option.secret is option.field.endswith("_string")
     assert "each request is printed as one readable line on stderr (console)" in OPTIONS[0].help
 
 

@@ -17,7 +17,8 @@ ROOT = pathlib.Path(__file__).parent.parent / "autotrace"
 MAY_IMPORT = {
     "click": r"cli/\w+\.py",
     "wrapt": r"patching\.py|registration\.py|frameworks/__init__\.py",
-    "opencensus": r"opencensus\.py|spans\.py|propagation\.py|exporters/opencensus\.py",
+    "opencensus": r"opencensus\.py|spans\.py|propagation\.py|entra\.py|exporters/opencensus\.py",
+    "azure": r"entra\.py",
     "flask": r"frameworks/flask\.py|demo/apps/\w+\.py",
     "django": r"frameworks/django\.py|demo/apps/\w+\.py",
     "pyramid": r"frameworks/pyramid\.py|demo/apps/\w+\.py",
@@ -30,12 +31,12 @@ LAYERS = (
     ("exporters", "recorder"),
     ("opencensus", "identity", "transport"),
     ("spans",),
-    ("items", "sender", "sampling", "propagation"),
-    ("urls", "spool", "current", "ids"),
+    ("items", "sender", "sampling", "propagation", "connection", "redirects", "entra"),
+    ("urls", "spool", "current", "ids", "proxies", "certificates", "answers"),
     ("settings",),
     ("values",),
     ("blacklist",),
-    ("connection_string", "expressions", "guard"),
+    ("connection_string", "expressions", "guard", "imports", "blocked"),
 )
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 

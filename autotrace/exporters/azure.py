@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from .. import ids, sender, spool
+from ..entra import Tokens
 from ..identity import identify
 from ..items import Lines
 from ..transport import Transport
@@ -60,7 +61,9 @@ class AzureExporter:
     def _make_journal(self, destination: str) -> sender.Journal:
         base = spool.private_directory(self._settings.spool_dir)
         lines = spool.open_spool(base, destination, self._settings.spool_size << 20)
-        return sender.Journal(lines, Transport(self._connection.endpoint))
+        authentication = self._settings.authentication_string
+        tokens = None if authentication is None else Tokens(authentication, self._connection.aad_audience)
+        return sender.Journal(lines, Transport(self._connection.endpoint, tokens))
 
 
 def open_exporter(settings: Settings, application: str, chosen: Any) -> AzureExporter:
