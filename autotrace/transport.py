@@ -29,7 +29,8 @@ _QUOTA_PAUSE = 600.0
 # Seconds after which an unused connection is not trusted any more: many servers close theirs silently.
 _IDLE_LIMIT = 20.0
 _HEADERS = {
-    "Content-Type": "application/json",
+    # One item a line, as Microsoft's .NET SDK sends them: the lines of the spool go out as they are, with no copy made.
+    "Content-Type": "application/x-json-stream",
     "Content-Encoding": "gzip",
     "Accept": "application/json",
     # The service reads the browser of an item without one from here: say nothing that looks like a browser.
@@ -226,6 +227,5 @@ class Transport:
 
 
 def _pack(lines: bytes) -> bytes:
-    body = b"[" + lines.rstrip(b"\n").replace(b"\n", b",") + b"]"
     packer = zlib.compressobj(3, zlib.DEFLATED, 31)
-    return packer.compress(body) + packer.flush()
+    return packer.compress(lines) + packer.flush()

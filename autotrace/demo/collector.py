@@ -61,7 +61,8 @@ class Track(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Keep the items of a body: a JSON list, compressed with gzip."""
-        items = json.loads(gzip.decompress(self.rfile.read(int(self.headers["Content-Length"]))))
+        lines = gzip.decompress(self.rfile.read(int(self.headers["Content-Length"]))).splitlines()
+        items = [json.loads(line) for line in lines]
         self.server.keep(items)
         answer = {"itemsReceived": len(items), "itemsAccepted": len(items), "errors": []}
         body = json.dumps(answer).encode()
