@@ -37,7 +37,9 @@ def traced(original: Any, recorders: Recorders) -> Any:
             try:
                 return original(self, environ, start_response)
             finally:
-                leave(recording)
+                CURRENT.set(None)
+                if recording.touched:
+                    release(recording)
                 recording.close()
 
         def start(status: Any, headers: Any, *more: Any, **named: Any) -> Any:

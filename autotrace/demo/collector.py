@@ -60,7 +60,7 @@ class Track(BaseHTTPRequestHandler):
     server: Collector
 
     def do_POST(self) -> None:
-        """Keep the items of a body: a JSON list, compressed with gzip."""
+        """Keep the items of a body: one item a line, compressed with gzip."""
         lines = gzip.decompress(self.rfile.read(int(self.headers["Content-Length"]))).splitlines()
         items = [json.loads(line) for line in lines]
         self.server.keep(items)
