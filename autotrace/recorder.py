@@ -138,7 +138,9 @@ class Recording:
             guard.failed("exporting a request", error)
         # Contexts that the application copied may live on, and with them this object: not what it refers to.
         self.environ = _NOTHING
-        self.inner = self.span = self.tracer = self.attributes = None
+        # A span has had its tracer by now, and attributes are a span's.
+        if self.tracer is not None or self.inner is not None:
+            self.inner = self.span = self.tracer = self.attributes = None
 
 
 def _export_late() -> None:

@@ -58,10 +58,16 @@ def _note_response(original: Any) -> Any:
             try:
                 # Not `is_streamed`: that runs code of whatever the application answered with.
                 current.buffered = type(response.response) in _WHOLE
+                # Werkzeug leaves the request object in the environ.
+                environ = current.environ
+                rule = environ["werkzeug.request"].url_rule
+                if rule is not None:
+                    current.route = rule.rule
+                    mount = environ["SCRIPT_NAME"]
+                    if mount:
+                        current.mount = mount
+            except Exception:
                 _note_route(current)
-            except Exception as error:
-                if hasattr(response, "response"):
-                    guard.failed("reading a Flask request", error)
         return response
 
     return finalize_request
@@ -73,31 +79,26 @@ def _note_error(original: Any) -> Any:
     def should_ignore_error(self: Any, *args: Any, **kwargs: Any) -> Any:
         current = CURRENT.get()
         if current is not None and current.live and current.route is None:
-            try:
-                _note_route(current)
-            except Exception as failure:
-                guard.failed("reading a Flask request", failure)
+            _note_route(current)
         return original(self, *args, **kwargs)
 
     return should_ignore_error
 
 
 def _note_route(current: Any) -> None:
-    """Note the rule that the current request matched; Werkzeug leaves the request object in the environ."""
+    """Note the rule that the current request matched; never raises."""
     try:
-        request = current.environ["werkzeug.request"]
-        rule = request.url_rule
-    except (KeyError, AttributeError):
-        # Middleware handed on a copy of the environ, or somebody made a request object of his own from it.
-        import flask
+        request = current.environ.get("werkzeug.request")
+        if not hasattr(request, "url_rule"):
+            # Middleware handed on a copy of the environ, or somebody made a request object of his own from it.
+            import flask
 
-        request = flask.request
-        rule = request.url_rule
-    if rule is not None:
-        current.route = rule.rule
-        script = request.environ.get("SCRIPT_NAME")
-        if script:
-            current.mount = script
+            request = flask.request
+        if request.url_rule is not None:
+            current.route = request.url_rule.rule
+            current.mount = request.environ.get("SCRIPT_NAME", "")
+    except Exception as error:
+        guard.failed("reading a Flask request", error)
 
 
 def _build(app: Any) -> Recorder | None:
