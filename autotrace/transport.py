@@ -143,11 +143,13 @@ class Transport:
             return self._read_partial(answer, lines, _retry_after(headers))
         if status == 413 and len(each) > 1:
             return self._post_halves(each, seconds)
-        text = _reasons(answer) or "no reason given"
-        minute = int(time.monotonic() // 60)
-        guard.warn(
-            f"refused{status} {minute}", f"the endpoint refuses telemetry ({status}: {text}); {len(each)} items dropped"
-        )
+        if status == 400 and _received(answer) != len(each):
+            readable = [line for line in each if _is_json(line)]
+            if len(readable) < len(each):
+                # A damaged file: the rest of the batch has nothing to do with it.
+                guard.lost("damaged", "{count} unsent items were damaged and dropped", len(each) - len(readable))
+                return self.post(b"".join(readable), seconds) if readable else Answer(True)
+        _say_refused(status, _reasons(answer) or "no reason given", len(each))
         return Answer(True)
 
     def _post_halves(self, each: list[bytes], seconds: float) -> Answer:
@@ -163,6 +165,7 @@ class Transport:
     def _read_partial(self, answer: bytes, lines: bytes, retry_after: float | None) -> Answer:
         each = lines.splitlines(keepends=True)
         again: dict[int, bytes] = {}
+        refused: dict[int, list[str]] = {}
         for error in _errors(answer):
             index, code = error.get("index"), error.get("statusCode")
             if type(index) is not int or type(code) is not int or not 0 <= index < len(each):
@@ -170,8 +173,9 @@ class Transport:
             if code in _RETRIED:
                 again[index] = each[index]
             elif "sampled out" not in str(error.get("message", "")).lower():
-                # The item itself is never shown: it may hold what the log must not.
-                guard.warn(f"item{code}", f"the endpoint refuses an item ({code}: {_short(error.get('message'))})")
+                refused.setdefault(code, []).append(_short(error.get("message")))
+        for code, messages in refused.items():
+            _say_refused(code, messages[0], len(messages))
         return Answer(True, tuple(again.values()), retry_after)
 
 
@@ -182,6 +186,25 @@ _HEADERS = {
     # The service reads the browser of an item without one from here: say nothing that looks like a browser.
     "User-Agent": f"autotrace/{__version__}",
 }
+
+
+def _say_refused(status: int, why: str, count: int) -> None:
+    # The items themselves are never shown: they may hold what the log must not.
+    guard.lost(f"refused{status}", f"the endpoint refuses telemetry ({status}: {why}); {{count}} items dropped", count)
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _received(answer: bytes) -> Any:
+    try:
+        return json.loads(answer).get("itemsReceived")
+    except (ValueError, AttributeError, RecursionError):
+        return None
 
 
 def _errors(answer: bytes) -> list[Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autotrace import guard, sender, spool
+from autotrace import directories, guard, sender, spool
 from autotrace.sender import Journal
 from autotrace.transport import Transport
 from tests.endpoint import Endpoint
@@ -43,11 +43,12 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sender, "INTERVAL", 0.02)
     monkeypatch.setattr(sender, "FIRST_DELAY", 0.1)
     monkeypatch.setattr(guard, "_said", set())
+    monkeypatch.setattr(guard, "_losses", {})
 
 
 def make_journal(folder: pathlib.Path, endpoint: Endpoint, limit: int = LIMIT) -> Journal:
     """Open a journal in a folder as the azure exporter does."""
-    base = spool.private_directory(str(folder))
+    base = directories.private_directory(str(folder))
     return journal_of(spool.open_spool(base, "destination", limit), endpoint)
 
 

@@ -32,6 +32,8 @@ LAYERS = (
     ("spans",),
     ("items", "sender", "sampling", "propagation"),
     ("urls", "spool", "current", "ids"),
+    ("segments",),
+    ("directories",),
     ("settings",),
     ("values",),
     ("blacklist",),

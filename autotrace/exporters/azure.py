@@ -6,7 +6,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from .. import sender, spool
+from .. import directories, sender, spool
 from ..identity import identify
 from ..items import Lines
 from ..transport import Transport
@@ -57,7 +57,7 @@ class AzureExporter:
         self._pid = os.getpid()
 
     def _make_journal(self, destination: str) -> sender.Journal:
-        base = spool.private_directory(self._settings.spool_dir)
+        base = directories.private_directory(self._settings.spool_dir)
         lines = spool.open_spool(base, destination, self._settings.spool_size << 20)
         return sender.Journal(lines, Transport(self._connection.endpoint))
 
