@@ -150,7 +150,8 @@ class Spool:
     def count_lost(self) -> None:
         """Count the lines that end with this process as dropped."""
         with self._lock:
-            self.dropped += sum(segment.unsent() for segment in self._all() if not segment.outlives())
+            ending = {segment for segment in [*self._all(), *self._pinned] if not segment.outlives()}
+            self.dropped += sum(segment.unsent() for segment in ending)
 
     def close(self) -> None:
         """Give up all segments; those with unsent lines stay on disk for whoever adopts them."""

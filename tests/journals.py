@@ -65,3 +65,26 @@ def segments(folder: pathlib.Path) -> list[pathlib.Path]:
 def stored(folder: pathlib.Path) -> int:
     """Count the lines that a spool holds, delivered or not."""
     return sum(path.read_bytes().count(b"\n") - 1 for path in segments(folder))
+
+
+def unsent(folder: pathlib.Path) -> int:
+    """Count the lines that a spool holds and that were not delivered."""
+    count = 0
+    for path in segments(folder):
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            # It was delivered in between.
+            continue
+        count += content[int(content[:15] or 0) :].count(b"\n")
+    return count
+
+
+def wait_until_sent(folder: pathlib.Path, seconds: float = 60.0) -> bool:
+    """Wait until a spool holds nothing that was not delivered; False when `seconds` passed first."""
+    end = time.monotonic() + seconds
+    while unsent(folder):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
