@@ -31,6 +31,22 @@ def reasons(body: bytes) -> str:
     return "; ".join(sorted({short(error.get("message")) for error in _errors(body)})[:3])
 
 
+def received(body: bytes) -> Any:
+    """Return how many items the endpoint found in a batch, as it says; None when it does not."""
+    try:
+        return json.loads(body).get("itemsReceived")
+    except (ValueError, AttributeError, RecursionError):
+        return None
+
+
+def is_item(line: bytes) -> bool:
+    """Tell whether a line of a batch is JSON as an item is."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def _errors(body: bytes) -> list[dict[str, Any]]:
     try:
         errors = json.loads(body).get("errors", [])

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 
 LEVELS = ("silent", "warning", "info", "debug")
 
 _said: set[str] = set()
+# Process id and key → what is said, how many items are not said yet, and when it was said last.
+_losses: dict[tuple[int, str], tuple[str, int, float | None]] = {}
+# Seconds between two lines about the same kind of loss.
+_PAUSE = 60.0
 _level = 1
 
 
@@ -26,6 +31,28 @@ def warn(key: str, text: str, level: str = "warning") -> None:
     if key in _said or _level < LEVELS.index(level):
         return
     _said.add(key)
+    _write(text)
+
+
+def lost(key: str, text: str, count: int) -> None:
+    """Count lost items, and say `text` with their number in the place of {count}: for each `key` once a minute."""
+    _, unsaid, last = _losses.get((os.getpid(), key), (text, 0, None))
+    _losses[os.getpid(), key] = (text, unsaid + count, last)
+    say_lost()
+
+
+def say_lost(*, at_end: bool = False) -> None:
+    """Say what was lost since a line was last written about it, a minute ago or more; `at_end` at once."""
+    now = time.monotonic()
+    for (pid, key), (text, unsaid, last) in list(_losses.items()):
+        # A forked child has a copy of what its parent will say.
+        if pid == os.getpid() and unsaid and (at_end or last is None or now - last >= _PAUSE):
+            _losses[pid, key] = (text, 0, now)
+            if _level:
+                _write(text.replace("{count}", str(unsaid)))
+
+
+def _write(text: str) -> None:
     # Some of it may be a stranger's words: no control character of theirs reaches a terminal.
     safe = "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
     line = f"autotrace: {safe}\n"

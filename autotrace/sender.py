@@ -18,7 +18,11 @@ INTERVAL = 1.0
 EXIT_DEADLINE = 2.0
 # Seconds between looks for segments of processes that are gone.
 ADOPT_INTERVAL = 10.0
+# Seconds that an answer is waited for. Long: who gives up on one that still comes sends the same once more.
+ANSWER_DEADLINE = 60.0
 FIRST_DELAY, LONGEST_DELAY = 2.0, 600.0
+# Not the random numbers of the application, which may seed them: workers would come back all at once.
+_jitter = random.SystemRandom()
 
 
 class Answer(NamedTuple):
@@ -64,16 +68,18 @@ class Journal:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._failures = 0
-        self._next_post = 0.0
+        # Until when not to post: all in all, and by the endpoint's own word.
+        self._next_post = self._barred = 0.0
+        # Seconds that the last post took which was answered.
+        self._took = 0.0
         self._next_adopt = 0.0
         self._deadline: float | None = None
-        self._said_minute = -1
 
     def drain(self, seconds: float) -> None:
         """Send what can be sent now, and wait for it at most `seconds`."""
         if self.pid != os.getpid() or self._thread is None:
             return
-        self._deadline = time.monotonic() + seconds
+        self._hasten(seconds)
         with self._drained:
             self._wanted += 1
             number = self._wanted
@@ -86,7 +92,7 @@ class Journal:
         """Send what can be sent within `seconds`, then give up the segments; what is left stays in the spool."""
         if self.pid != os.getpid():
             return
-        self._deadline = time.monotonic() + seconds
+        self._hasten(seconds)
         self._stopping.set()
         self._hurry.set()
         self._wake.set()
@@ -95,7 +101,14 @@ class Journal:
         if self._thread is None or not self._thread.is_alive():
             self.transport.close()
             self.spool.close()
-        self._say_dropped(at_end=True)
+        else:
+            self.spool.count_lost()
+        self._say_lost(at_end=True)
+
+    def _hasten(self, seconds: float) -> None:
+        """Have all sent within `seconds`: one more try at once, but not against the endpoint's own word."""
+        self._deadline = time.monotonic() + seconds
+        self._next_post = self._barred
 
     def _start(self) -> None:
         self.spool.wake = self._wake.set
@@ -116,11 +129,12 @@ class Journal:
         while not self._stopping.is_set():
             self.spool.waiting = True
             # Looked at again after announcing it: a line that came in between has woken nobody.
-            if not self._has_lines():
+            if not self.spool.has_lines():
                 self._wake.wait(self._until_adoption())
             self.spool.waiting = False
             self._wake.clear()
-            self._hurry.wait(max(INTERVAL, self._next_post - time.monotonic()))
+            # Now and then the spool is looked after, however long nothing may be sent.
+            self._hurry.wait(max(INTERVAL, min(self._next_post - time.monotonic(), ADOPT_INTERVAL)))
             self._hurry.clear()
             number = self._wanted
             self._guarded_drain()
@@ -128,13 +142,6 @@ class Journal:
                 self._done = number
                 self._drained.notify_all()
         self._guarded_drain()
-
-    def _has_lines(self) -> bool:
-        try:
-            return self.spool.take() is not None
-        except OSError as error:
-            guard.failed("reading unsent telemetry", error)
-            return False
 
     def _until_adoption(self) -> float | None:
         return max(self._next_adopt - time.monotonic(), 0.1)
@@ -145,21 +152,24 @@ class Journal:
         except Exception as error:
             guard.failed("sending telemetry", error)
             self._back_off(None)
+        finally:
+            self.spool.keep()
 
     def _drain(self) -> None:
-        more = time.monotonic() >= self._next_adopt
+        more = self.spool.behind or time.monotonic() >= self._next_adopt
         while True:
             if more and not self._stopping.is_set():
                 self._next_adopt = time.monotonic() + ADOPT_INTERVAL
                 more = self.spool.adopt()
-            batch = self.spool.take()
-            if batch is None or not self._may_post():
+            batch = self.spool.take() if self._may_post() else None
+            if batch is None:
                 break
+            started = time.monotonic()
             answer = self.transport.post(batch.lines, self._seconds_left())
             if not answer.delivered:
                 self._back_off(answer.retry_after)
                 break
-            self._failures = 0
+            self._failures, self._took = 0, time.monotonic() - started
             # In this order a kill in between repeats items and loses none.
             for line in answer.again:
                 self.spool.append(line)
@@ -171,30 +181,32 @@ class Journal:
                 # What came in meanwhile waits for the next round: a busy server would never see the end of this one,
                 # in ever smaller batches.
                 break
-        self._say_dropped()
+        self._say_lost()
 
-    def _say_dropped(self, *, at_end: bool = False) -> None:
-        minute = -2 if at_end else int(time.monotonic() // 60)
-        if self.spool.dropped and minute != self._said_minute:
-            self._said_minute = minute
-            lost = self.spool.forget_dropped()
-            guard.warn(f"dropped {minute}", f"no room for unsent telemetry: the {lost} oldest items were dropped")
+    def _say_lost(self, *, at_end: bool = False) -> None:
+        dropped = self.spool.forget_dropped()
+        if dropped:
+            guard.lost("dropped", "no room for unsent telemetry: the {count} oldest items were dropped", dropped)
+        guard.say_lost(at_end=at_end)
 
     def _may_post(self) -> bool:
         now = time.monotonic()
-        if self._deadline is not None:
-            # A last try at the end, but not against the endpoint's own word.
-            return now < self._deadline and (self._failures == 0 or now >= self._next_post)
-        return now >= self._next_post
+        # What has no answer by the deadline would be sent once more by the next start: better not begun.
+        in_time = self._deadline is None or now + self._took < self._deadline
+        return in_time and now >= self._next_post
 
     def _seconds_left(self) -> float:
-        return 10.0 if self._deadline is None else max(self._deadline - time.monotonic(), 0.1)
+        return ANSWER_DEADLINE if self._deadline is None else max(self._deadline - time.monotonic(), 0.1)
 
     def _back_off(self, retry_after: float | None) -> None:
         self._failures += 1
-        delay = min(FIRST_DELAY * 2 ** min(self._failures - 1, 20), LONGEST_DELAY)
-        chosen = retry_after if retry_after is not None else random.uniform(delay / 2, delay)  # noqa: S311 (jitter)
-        self._next_post = time.monotonic() + chosen
+        if retry_after is None:
+            delay = min(FIRST_DELAY * 2 ** min(self._failures - 1, 20), LONGEST_DELAY)
+            self._next_post = time.monotonic() + _jitter.uniform(delay / 2, delay)
+        else:
+            # Later than asked for, never sooner: the others were told the same.
+            self._barred = time.monotonic() + retry_after + _jitter.uniform(0, min(retry_after / 10, 10.0))
+            self._next_post = self._barred
 
 
 _journals: dict[tuple[int, str], Journal] = {}

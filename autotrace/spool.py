@@ -1,75 +1,29 @@
-"""The journal of unsent lines: files that outlive the process that wrote them.
+"""The spool: unsent lines in segments, bounded in size and age, and shared with the processes beside and after.
 
-Each process appends to a segment of its own and holds its lock (`flock`) while it lives. A segment whose lock is free
-belongs to a process that is gone: whoever comes next adopts it. A segment starts with the offset up to which it has
-been delivered, so that nothing is sent twice.
+One segment is being written. Full ones are held until they are sent, the oldest few of them; the rest is let go of.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import fcntl
 import os
-import stat
-import tempfile
 import threading
 import time
-from collections import deque
-from contextlib import suppress
 from typing import Callable, NamedTuple
 
 from . import guard
+from .directories import make_directory
+from .segments import SEGMENT_SIZE, Segment, growth, list_segments, open_segment, say_memory, take_over
 
-SEGMENT_SIZE = 1 << 20
 BATCH_SIZE = 1 << 20
 # Bytes that unsent lines may take in memory where no disk takes them.
 MEMORY_LIMIT = 8 << 20
-# The file descriptors are the application's.
-ADOPTED_AT_ONCE = 16
+# Full segments that are held open at once: the file descriptors are the application's.
+HELD_MOST = 8
 # The service refuses items that are older than 48 hours.
 RETENTION = 47 * 3600
-_HEADER = 16
-_SUFFIX = ".lines"
-
-
-class Segment:
-    """A file of lines that this process holds the lock of. `sent` and `size` are offsets in bytes."""
-
-    __slots__ = ("fd", "path", "sent", "size")
-
-    def __init__(self, fd: int, path: str | None, sent: int, size: int) -> None:
-        self.fd = fd
-        self.path = path
-        self.sent = sent
-        self.size = size
-
-    def append(self, line: bytes) -> None:
-        """Write a whole line or nothing; OSError when the disk does not take it."""
-        written = os.pwrite(self.fd, line, self.size)
-        if written != len(line):
-            os.ftruncate(self.fd, self.size)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self.size += written
-
-    def mark(self, sent: int) -> None:
-        """Note that everything before the offset `sent` was delivered."""
-        self.sent = sent
-        os.pwrite(self.fd, b"%015d\n" % sent, 0)
-
-    def unsent(self) -> int:
-        """Return how many lines were not delivered."""
-        return os.pread(self.fd, self.size - self.sent, self.sent).count(b"\n")
-
-    def close(self, *, delete: bool) -> None:
-        """Give up the lock; `delete` removes the file first, so that nobody adopts it in between."""
-        if self.fd < 0:
-            return
-        fd, self.fd = self.fd, -1
-        if delete and self.path is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(self.path)
-        os.close(fd)
+# Seconds after which lines go to a new segment: one with lines of yesterday and of today could not expire. In memory
+# sooner, for the disk may be back.
+ROTATION, MEMORY_ROTATION = 600, 60
 
 
 class Batch(NamedTuple):
@@ -85,92 +39,107 @@ class Batch(NamedTuple):
 
 
 class Spool:
-    """The segments of this process for one destination; `limit` bytes bound them, the oldest are dropped first."""
+    """The segments of this process for one destination.
+
+    `limit` bytes bound the directory, all processes together; the oldest lines are dropped first. Requests call
+    `append`, everything else is the sender's.
+    """
 
     def __init__(self, directory: str | None, limit: int) -> None:
         # Whether somebody waits for a line, and how to tell; set by the sender.
         self.waiting = False
         self.wake: Callable[[], object] = bool
+        self.dropped = 0
+        # Whether there are segments on disk that are older than the one being written.
+        self.behind = False
         self._directory = directory
         self._limit = limit
+        # Each process of a server has one, and they share the limit.
+        self._segment_size = max(min(limit // 16, SEGMENT_SIZE), SEGMENT_SIZE // 16)
         self._lock = threading.Lock()
         self._writing: Segment | None = None
-        self._waiting: deque[Segment] = deque()
-        self.dropped = 0
+        # Oldest first.
+        self._held: list[Segment] = []
+        # On its way to the endpoint: not let go of, and counted as dropped only if it has to come back.
+        self._pinned: list[Segment] = []
 
     def append(self, line: bytes) -> None:
         """Add a line. A disk that does not take it is replaced by memory; memory that is full drops the oldest."""
         with self._lock:
             segment = self._writing
-            if segment is None or segment.size + len(line) > SEGMENT_SIZE:
+            if segment is None or segment.size + len(line) > self._segment_size:
                 segment = self._roll()
             try:
                 segment.append(line)
-            except OSError as error:
-                _say_memory(error)
-                self._roll(on_disk=False).append(line)
+            except OSError:
+                self._append_elsewhere(line)
         if self.waiting:
             self.waiting = False
             self.wake()
 
+    def has_lines(self) -> bool:
+        """Tell whether there is anything to send."""
+        return any(segment.sent < segment.size for segment in self._all())
+
     def take(self) -> Batch | None:
-        """Return the oldest unsent lines, None when there are none. Only the sender calls this."""
-        parts: list[tuple[Segment, int]] = []
-        chunks: list[bytes] = []
-        room = BATCH_SIZE
-        with self._lock:
-            for segment in self._all():
-                rest = segment.size - segment.sent
-                lines = os.pread(segment.fd, min(room, rest), segment.sent)
-                end = lines.rfind(b"\n") + 1
-                if end:
-                    parts.append((segment, segment.sent + end))
-                    chunks.append(lines[:end])
-                    room -= end
-                elif segment is not self._writing and rest <= room:
-                    # All is sent, or what remains is a line that its writer was killed in.
-                    self._waiting.remove(segment)
-                    segment.close(delete=True)
-                if end < rest and rest > room:
-                    break
-            live = bool(parts) and parts[-1][0] is self._writing
-        return Batch(parts, b"".join(chunks), live) if parts else None
+        """Return the oldest unsent lines, None when there are none; `done` or `keep` has to follow."""
+        while True:
+            with self._lock:
+                parts = self._choose()
+                self._pinned = [segment for segment, _ in parts]
+                live = bool(parts) and parts[-1][0] is self._writing
+            if not parts:
+                return None
+            lines = [self._read(*part) for part in parts]
+            batch = Batch([part for part in parts if part[0] in self._pinned], b"".join(lines), live)
+            if batch.lines:
+                return batch
+            # Somebody has cut the files, or the disk does not give them.
+            self.done(batch)
 
     def done(self, batch: Batch) -> None:
         """Note that a batch needs no more sending."""
         with self._lock:
             for segment, end in batch.parts:
-                if segment.fd < 0:
-                    continue
-                if segment is self._writing and end == segment.size:
-                    # Nothing is left in it: what was sent must not count against the limit. Cut before it is marked:
-                    # whoever adopts it in between finds an offset beyond its end.
-                    os.ftruncate(segment.fd, _HEADER)
-                    segment.size = end = _HEADER
-                segment.mark(end)
-                if segment is not self._writing and end == segment.size:
-                    self._waiting.remove(segment)
-                    segment.close(delete=True)
+                _mark(segment, end, clear=segment is self._writing and end == segment.size)
+            self._unpin()
+
+    def keep(self) -> None:
+        """Note that the batch that was taken is to be sent later, if there is one."""
+        with self._lock:
+            self._unpin()
+
+    def _unpin(self) -> None:
+        known = self._all()
+        for segment in self._pinned:
+            if segment is not self._writing and (segment.sent >= segment.size or segment not in known):
+                # Delivered, or dropped while it was on its way.
+                self.dropped += segment.unsent()
+                self._remove(segment)
+        self._pinned = []
 
     def adopt(self) -> bool:
-        """Take over segments of processes that are gone, and tell whether there may be more.
+        """Take over segments that nobody uses, oldest first, and tell whether there may be more (`behind`).
 
-        A few at a time: each costs a file descriptor.
+        To be called now and then: what is too old for the service is dropped, and no segment is written for long.
         """
-        if self._directory is None:
-            return False
-        if len(self._waiting) >= ADOPTED_AT_ONCE:
-            return True
-        adopted: list[Segment] = []
-        for name in _names(self._directory):
-            segment = _lock_segment(os.path.join(self._directory, name))
-            if segment is not None:
-                adopted.append(segment)
-                if len(adopted) == ADOPTED_AT_ONCE:
-                    break
         with self._lock:
-            self._waiting.extendleft(reversed(adopted))
-        return len(adopted) == ADOPTED_AT_ONCE
+            self._rotate()
+        adopted: list[Segment] = []
+        room = HELD_MOST - self._files_held()
+        if self._directory is not None and room > 0:
+            mine = {segment.name for segment in self._all()}
+            for name, _ in list_segments(self._directory):
+                segment = None if name in mine else take_over(os.path.join(self._directory, name))
+                if segment is not None:
+                    adopted.append(segment)
+                    if len(adopted) == room:
+                        break
+        with self._lock:
+            self._held = sorted([*self._held, *adopted], key=lambda segment: segment.name)
+            self._expire()
+        self.behind = self._directory is not None and len(adopted) >= room
+        return self.behind
 
     def forget_dropped(self) -> int:
         """Return how many lines were dropped, and count from zero again."""
@@ -178,95 +147,143 @@ class Spool:
             dropped, self.dropped = self.dropped, 0
         return dropped
 
+    def count_lost(self) -> None:
+        """Count the lines that end with this process as dropped."""
+        with self._lock:
+            ending = {segment for segment in [*self._all(), *self._pinned] if not segment.outlives()}
+            self.dropped += sum(segment.unsent() for segment in ending)
+
     def close(self) -> None:
         """Give up all segments; those with unsent lines stay on disk for whoever adopts them."""
+        self.count_lost()
         with self._lock:
             for segment in self._all():
-                if segment.path is None:
-                    self.dropped += segment.unsent()
                 segment.close(delete=segment.sent >= segment.size)
-            self._waiting.clear()
-            self._writing = None
+            self._held, self._writing = [], None
 
     def abandon(self) -> None:
         """Close what a forked child inherited: the lock of a segment lives as long as any descriptor of it.
 
         Takes no lock: in the child the thread that may have held it does not exist.
         """
-        for segment in self._all():
+        for segment in [*self._all(), *self._pinned]:
             segment.close(delete=False)
 
     def _all(self) -> list[Segment]:
-        return [*self._waiting, *([self._writing] if self._writing is not None else [])]
+        return [*self._held, *([self._writing] if self._writing is not None else [])]
+
+    def _choose(self) -> list[tuple[Segment, int]]:
+        """Return the oldest unsent segments that make a batch, at least one, each with its end."""
+        parts: list[tuple[Segment, int]] = []
+        room = BATCH_SIZE
+        for segment in (self.behind and self._held) or self._all():
+            room -= segment.size - segment.sent
+            if room < 0 and parts:
+                break
+            if segment.sent < segment.size:
+                parts.append((segment, segment.size))
+        return parts
+
+    def _read(self, segment: Segment, end: int) -> bytes:
+        try:
+            lines = segment.read(end)
+        except OSError as error:
+            # Left to the next start, or it would keep the others from being sent.
+            guard.failed("reading unsent telemetry", error)
+            with self._lock:
+                self._writing = None if self._writing is segment else self._writing
+                self._pinned.remove(segment)
+                self._remove(segment, delete=False)
+            return b""
+        return lines[: lines.rfind(b"\n") + 1]
+
+    def _append_elsewhere(self, line: bytes) -> None:
+        try:
+            # The file may be at a limit of its own.
+            self._roll().append(line)
+        except OSError as error:
+            say_memory(error)
+            self._roll(on_disk=False).append(line)
 
     def _roll(self, *, on_disk: bool = True) -> Segment:
         """Begin a new segment for writing; the full one waits for the sender."""
-        if self._writing is not None:
-            self._waiting.append(self._writing)
-            self._writing = None
-        self._keep_within_limit()
-        try:
-            self._writing = _create(self._directory if on_disk else None)
-        except OSError as error:
-            # The disk is tried again with the next segment.
-            _say_memory(error)
-            self._writing = _create(None)
+        self._shelve()
+        self._make_room()
+        self._writing = open_segment(self._directory if on_disk else None)
         return self._writing
 
-    def _keep_within_limit(self) -> None:
-        memory = sum(segment.size for segment in self._waiting if segment.path is None)
-        # Segments of other processes count too: the bound is that of the directory.
-        total = memory + (_total_size(self._directory) if self._directory is not None else 0)
-        for segment in list(self._waiting):
-            in_memory = segment.path is None
-            if total + SEGMENT_SIZE > self._limit or (in_memory and memory + SEGMENT_SIZE > MEMORY_LIMIT):
-                total -= segment.size
-                memory -= segment.size * in_memory
-                self.dropped += segment.unsent()
-                self._waiting.remove(segment)
-                segment.close(delete=True)
+    def _shelve(self) -> None:
+        """Hold the segment that was being written, or let go of it where enough are held; who has room adopts it."""
+        segment, self._writing = self._writing, None
+        if segment is None:
+            return
+        if segment.sent >= segment.size:
+            segment.close(delete=True)
+        elif (self.behind or self._files_held() >= HELD_MOST) and segment not in self._pinned and segment.outlives():
+            segment.close(delete=False)
+            self.behind = True
+        else:
+            self._held.append(segment)
+
+    def _files_held(self) -> int:
+        return sum(segment.fd >= 0 for segment in self._held)
+
+    def _rotate(self) -> None:
+        segment = self._writing
+        if segment is not None:
+            longest = ROTATION if segment.outlives() else MEMORY_ROTATION
+            if time.time() - segment.born > longest:
+                self._shelve()
+
+    def _expire(self) -> None:
+        for segment in [segment for segment in self._held if segment.age() > RETENTION]:
+            guard.lost("expired", "{count} unsent items were too old for the service and dropped", segment.unsent())
+            self._remove(segment)
+
+    def _make_room(self) -> None:
+        """Drop the oldest segments where the limits leave no room for one more."""
+        passing = [segment for segment in self._held if not segment.outlives()]
+        memory = self._segment_size + sum(segment.size for segment in passing)
+        for segment in passing:
+            if memory > min(MEMORY_LIMIT, self._limit):
+                memory -= segment.size
+                self._drop(segment)
+        if self._directory is None:
+            return
+        listed = list_segments(self._directory)
+        total = self._segment_size + sum(size for _, size in listed) + growth(listed, self._segment_size)
+        mine = {segment.name: segment for segment in self._held}
+        for name, size in listed:
+            if total <= self._limit:
+                break
+            oldest = mine.get(name) or take_over(os.path.join(self._directory, name))
+            if oldest is not None:
+                total -= size
+                self._drop(oldest)
+
+    def _drop(self, segment: Segment) -> None:
+        if segment in self._pinned:
+            segment.unlink()
+            self._held.remove(segment)
+        else:
+            self.dropped += segment.unsent()
+            self._remove(segment)
+
+    def _remove(self, segment: Segment, *, delete: bool = True) -> None:
+        self._held = [other for other in self._held if other is not segment]
+        segment.close(delete=delete)
 
 
-def _say_memory(error: OSError) -> None:
-    # Once for each kind of error.
-    guard.warn(f"spool{error.errno}", f"unsent telemetry is kept in memory only: {error.strerror or error}")
-
-
-def private_directory(chosen: str | None) -> str | None:
-    """Return a directory that only this user can read, created where needed; None when none can be had.
-
-    `chosen` is tried alone when given; else the user's state directory, then a directory of this user's under the
-    system's temporary directory. A directory of somebody else, or a link, is never used. One that `chosen` finds
-    keeps its mode: it may serve other purposes, and what is below it is private.
-    """
-    temporary = os.path.join(tempfile.gettempdir(), f"autotrace-{os.geteuid()}")
-    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    # Without HOME and an entry in the user database `~` stays what it is: a name in the application's directory.
-    candidates = (
-        [chosen] if chosen else [path for path in (os.path.join(state, "autotrace"), temporary) if path[0] == "/"]
-    )
-    reasons: list[str] = []
-    for path in candidates:
-        try:
-            os.makedirs(path, mode=0o700, exist_ok=True)
-            _make_private(path, keep_mode=path == chosen)
-            return path
-        except OSError as error:
-            reasons.append(f"{path}: {error.strerror or error}")
-    guard.warn("no spool directory", f"unsent telemetry is kept in memory only ({'; '.join(reasons)})")
-    return None
-
-
-def _make_private(path: str, *, keep_mode: bool = False) -> None:
-    found = os.lstat(path)
-    # A directory that was chosen may be root's, as volumes of containers are: what is below it is this user's own.
-    owners = (os.geteuid(), 0) if keep_mode else (os.geteuid(),)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
-        raise OSError(errno.EPERM, "it is a link or belongs to another user")
-    if stat.S_IMODE(found.st_mode) & 0o077 and not keep_mode:
-        os.chmod(path, 0o700)
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+def _mark(segment: Segment, end: int, *, clear: bool) -> None:
+    try:
+        if clear:
+            # What was sent must not count against the limit.
+            segment.clear()
+        else:
+            segment.mark(end)
+    except OSError as error:
+        text = f"the disk does not take the note that telemetry was delivered: {error.strerror}"
+        guard.warn(f"mark{error.errno}", f"{text}; the next start may send some again")
 
 
 def open_spool(base: str | None, destination: str, limit: int) -> Spool:
@@ -275,89 +292,8 @@ def open_spool(base: str | None, destination: str, limit: int) -> Spool:
     if base is not None:
         directory = os.path.join(base, destination)
         try:
-            os.makedirs(directory, mode=0o700, exist_ok=True)
-            _make_private(directory)
+            make_directory(directory)
         except OSError as error:
             guard.warn("spool directory", f"unsent telemetry is kept in memory only: {error.strerror or error}")
             directory = None
     return Spool(directory, limit)
-
-
-def _create(directory: str | None) -> Segment:
-    if directory is None:
-        # An anonymous file is memory that the same code reads and writes, and that vanishes with the process.
-        fd = os.memfd_create("autotrace") if hasattr(os, "memfd_create") else _unlinked_file()
-        path = None
-    else:
-        return _create_file(os.path.join(directory, f"{time.time_ns():020d}-{os.getpid()}{_SUFFIX}"))
-    segment = Segment(fd, path, _HEADER, _HEADER)
-    segment.mark(_HEADER)
-    return segment
-
-
-def _create_file(path: str) -> Segment:
-    """Create a segment that has its name only once it is locked and whole: until then nobody may adopt it."""
-    unnamed = path + ".new"
-    fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    segment = Segment(fd, unnamed, _HEADER, _HEADER)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        segment.mark(_HEADER)
-        os.rename(unnamed, path)
-    except OSError:
-        segment.close(delete=True)
-        raise
-    segment.path = path
-    return segment
-
-
-def _unlinked_file() -> int:
-    fd, path = tempfile.mkstemp(prefix="autotrace-")
-    os.unlink(path)
-    return fd
-
-
-def _names(directory: str) -> list[str]:
-    """Return the names of the segments in a directory, oldest first."""
-    try:
-        return sorted(name for name in os.listdir(directory) if name.endswith(_SUFFIX))
-    except OSError:
-        return []
-
-
-def _total_size(directory: str) -> int:
-    total = 0
-    for name in _names(directory):
-        # Some are delivered and removed in between.
-        with suppress(OSError):
-            total += os.lstat(os.path.join(directory, name)).st_size
-    return total
-
-
-def _lock_segment(path: str) -> Segment | None:
-    """Return the segment when its lock is free; None when it is in use, gone, not ours or too old."""
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        found = os.fstat(fd)
-        if found.st_nlink == 0 or not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
-            raise OSError(errno.EPERM, path)
-        size = max(found.st_size, _HEADER)
-        segment = Segment(fd, path, min(_sent_offset(fd), size), size)
-    except OSError:
-        os.close(fd)
-        return None
-    if time.time() - found.st_mtime > RETENTION:
-        guard.warn("expired", f"{segment.unsent()} unsent items or more are too old for the service and dropped")
-        segment.close(delete=True)
-        return None
-    return segment
-
-
-def _sent_offset(fd: int) -> int:
-    header = os.pread(fd, _HEADER, 0)
-    digits, newline = header[:-1], header[-1:]
-    return max(int(digits), _HEADER) if newline == b"\n" and digits.isdigit() else _HEADER

@@ -174,11 +174,13 @@ class Transport:
         if status == 400 and any(item.status in self._retried() for item in answers.refused(reply.body, len(each))):
             # The status is that of the first item where none was accepted; others are worth another try.
             return self._read_partial(reply, lines)
-        text = answers.reasons(reply.body) or "no reason given"
-        minute = int(time.monotonic() // 60)
-        guard.warn(
-            f"refused{status} {minute}", f"the endpoint refuses telemetry ({status}: {text}); {len(each)} items dropped"
-        )
+        if status == 400 and answers.received(reply.body) != len(each):
+            readable = [line for line in each if answers.is_item(line)]
+            if len(readable) < len(each):
+                # A damaged file: the rest of the batch has nothing to do with it.
+                guard.lost("damaged", "{count} unsent items were damaged and dropped", len(each) - len(readable))
+                return self._post(b"".join(readable), end) if readable else Answer(True)
+        _say_refused(status, answers.reasons(reply.body) or "no reason given", len(each))
         return Answer(True)
 
     def _say(self, reply: Reply) -> None:
@@ -211,19 +213,26 @@ class Transport:
     def _read_partial(self, reply: Reply, lines: bytes) -> Answer:
         each = lines.splitlines(keepends=True)
         again: dict[int, bytes] = {}
+        refused: dict[int, list[str]] = {}
         status = reply.status
-        refused = list(answers.refused(reply.body, len(each)))
-        if not refused:
+        found = list(answers.refused(reply.body, len(each)))
+        if not found:
             # Sent once more, the others would arrive twice.
             guard.warn("partial", "the endpoint refuses some items and does not say which: they are lost")
-        for item in refused:
+        for item in found:
             if item.status in self._retried():
                 again[item.place] = each[item.place]
                 status = item.status if item.status in _QUOTA else status
             elif "sampled out" not in item.message.lower():
-                # The item itself is never shown: it may hold what the log must not.
-                guard.warn(f"item{item.status}", f"the endpoint refuses an item ({item.status}: {item.message})")
+                refused.setdefault(item.status, []).append(item.message)
+        for code, messages in refused.items():
+            _say_refused(code, messages[0], len(messages))
         return Answer(True, tuple(again.values()), self._pause(status, reply))
+
+
+def _say_refused(status: int, why: str, count: int) -> None:
+    # The items themselves are never shown: they may hold what the log must not.
+    guard.lost(f"refused{status}", f"the endpoint refuses telemetry ({status}: {why}); {{count}} items dropped", count)
 
 
 def _pack(lines: bytes) -> bytes:

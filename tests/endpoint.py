@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 from tests import schema
+from tests.trouble import Trouble, break_off, reset
 from tests.wire import read_items
 
 PATHS = ("/v2/track", "/v2.1/track")
@@ -41,15 +42,6 @@ class Invalid(NamedTuple):
     faults: list[schema.Fault]
 
 
-class Trouble(NamedTuple):
-    """How the endpoint misbehaves: it answers `status` (0: none), `delay` s late, `times` times (0: all)."""
-
-    status: int
-    headers: dict[str, str]
-    delay: float
-    times: int
-
-
 class Endpoint:
     """The endpoint: start it with `with Endpoint() as endpoint`; give `connection_string` to the product.
 
@@ -69,6 +61,8 @@ class Endpoint:
         self.trouble: Trouble | None = None
         self.changed = threading.Condition()
         self.released = threading.Event()
+        # What is accepted is answered too, before the endpoint goes.
+        self.answering = threading.RLock()
         self.connections = 0
         self.port = 0
         self._server: Listener | None = None
@@ -100,7 +94,8 @@ class Endpoint:
         """Stop listening and close every connection: clients are refused until `accept`."""
         if self._server is not None:
             self._server.shutdown()
-            self._server.server_close()
+            with self.answering:
+                self._server.server_close()
             self._server = None
 
     def fail(self, status: int, retry_after: str | None = None, times: int = 0, **headers: str) -> None:
@@ -108,15 +103,23 @@ class Endpoint:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if retry_after is not None:
             named["Retry-After"] = retry_after
-        self.trouble = Trouble(status, named, 0.0, times)
+        self.trouble = Trouble(status, named, times=times)
 
     def hang(self) -> None:
         """Take requests and answer none of them until `heal`, nor those ever."""
-        self.trouble = Trouble(0, {}, 0.0, 0)
+        self.trouble = Trouble(0)
 
     def delay(self, seconds: float) -> None:
         """Answer as usual, `seconds` late, until `heal`."""
-        self.trouble = Trouble(200, {}, seconds, 0)
+        self.trouble = Trouble(delay=seconds)
+
+    def garble(self, raw: bytes) -> None:
+        """Take requests and answer each with bytes that are no HTTP, until `heal`; store nothing."""
+        self.trouble = Trouble(0, raw=raw)
+
+    def cut(self, what: str) -> None:
+        """Reset connections in the middle of the "request", or of the "answer" to what was accepted, until `heal`."""
+        self.trouble = Trouble(cut=what)
 
     def heal(self) -> None:
         """Answer as the service does again."""
@@ -210,6 +213,7 @@ class Listener(socketserver.ThreadingMixIn, HTTPServer):
     def __init__(self, endpoint: Endpoint, port: int) -> None:
         self.endpoint = endpoint
         self.open: set[socket.socket] = set()
+        self.closed = False
         super().__init__(("127.0.0.1", port), Handler)
         if endpoint.tls is not None:
             self.socket = endpoint.tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
@@ -224,6 +228,7 @@ class Listener(socketserver.ThreadingMixIn, HTTPServer):
 
     def server_close(self) -> None:
         super().server_close()
+        self.closed = True
         for connection in list(self.open):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
@@ -253,8 +258,13 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         endpoint = self.server.endpoint
         headers = {name.lower(): value for name, value in self.headers.items()}
-        body = self.rfile.read(int(headers.get("content-length", "0")))
         released, trouble = endpoint.released, endpoint.take_trouble()
+        length = int(headers.get("content-length", "0"))
+        if trouble is not None and trouble.cut == "request":
+            self.rfile.read(length // 2)
+            reset(self)
+            return
+        body = self.rfile.read(length)
         status, reply, items = 404, answer(0, []), []
         extra: dict[str, str] = {}
         if trouble is not None and trouble.delay:
@@ -265,12 +275,18 @@ class Handler(BaseHTTPRequestHandler):
             status = 401
         elif self.path in PATHS:
             status, reply, items = endpoint.receive(body, headers)
-        endpoint.record(Post(self.path, headers, len(body), self.number, time.monotonic(), status, items))
+        with endpoint.answering:
+            if self.server.closed:
+                self.close_connection = True
+                return
+            endpoint.record(Post(self.path, headers, len(body), self.number, time.monotonic(), status, items))
+            if trouble is not None and (trouble.raw is not None or trouble.cut):
+                break_off(self, trouble, status, json.dumps(reply).encode())
+            elif status:
+                self.reply(status, json.dumps(reply).encode(), extra)
         if status == 0:
-            released.wait()
+            released.wait(0.0 if self.close_connection else None)
             self.close_connection = True
-            return
-        self.reply(status, json.dumps(reply).encode(), extra)
 
     def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         """Send an answer, in one piece."""

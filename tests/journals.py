@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autotrace import guard, sender, spool
+from autotrace import directories, guard, sender, spool
 from autotrace.sender import Journal
 from autotrace.transport import Transport
 from tests.endpoint import Endpoint
@@ -43,11 +43,12 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sender, "INTERVAL", 0.02)
     monkeypatch.setattr(sender, "FIRST_DELAY", 0.1)
     monkeypatch.setattr(guard, "_said", set())
+    monkeypatch.setattr(guard, "_losses", {})
 
 
 def make_journal(folder: pathlib.Path, endpoint: Endpoint, limit: int = LIMIT) -> Journal:
     """Open a journal in a folder as the azure exporter does."""
-    base = spool.private_directory(str(folder))
+    base = directories.private_directory(str(folder))
     return journal_of(spool.open_spool(base, "destination", limit), endpoint)
 
 
@@ -64,3 +65,26 @@ def segments(folder: pathlib.Path) -> list[pathlib.Path]:
 def stored(folder: pathlib.Path) -> int:
     """Count the lines that a spool holds, delivered or not."""
     return sum(path.read_bytes().count(b"\n") - 1 for path in segments(folder))
+
+
+def unsent(folder: pathlib.Path) -> int:
+    """Count the lines that a spool holds and that were not delivered."""
+    count = 0
+    for path in segments(folder):
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            # It was delivered in between.
+            continue
+        count += content[int(content[:15] or 0) :].count(b"\n")
+    return count
+
+
+def wait_until_sent(folder: pathlib.Path, seconds: float = 60.0) -> bool:
+    """Wait until a spool holds nothing that was not delivered; False when `seconds` passed first."""
+    end = time.monotonic() + seconds
+    while unsent(folder):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True

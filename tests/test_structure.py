@@ -33,6 +33,8 @@ LAYERS = (
     ("spans",),
     ("items", "sender", "sampling", "propagation", "connection", "redirects", "entra"),
     ("urls", "spool", "current", "ids", "proxies", "certificates", "answers"),
+    ("segments",),
+    ("directories",),
     ("settings",),
     ("values",),
     ("blacklist",),

@@ -6,7 +6,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from .. import ids, sender, spool
+from .. import directories, ids, sender, spool
 from ..entra import Tokens
 from ..identity import identify
 from ..items import Lines
@@ -59,7 +59,7 @@ class AzureExporter:
         self._pid = os.getpid()
 
     def _make_journal(self, destination: str) -> sender.Journal:
-        base = spool.private_directory(self._settings.spool_dir)
+        base = directories.private_directory(self._settings.spool_dir)
         lines = spool.open_spool(base, destination, self._settings.spool_size << 20)
         authentication = self._settings.authentication_string
         tokens = None if authentication is None else Tokens(authentication, self._connection.aad_audience)
