@@ -28,14 +28,14 @@ LAYERS = (
     ("applications",),
     ("wsgi", "asgi", "patching"),
     ("exporters", "recorder"),
-    ("opencensus", "identity", "transport"),
+    ("opencensus", "identity", "transport", "processes"),
     ("spans",),
     ("items", "sender", "sampling", "propagation"),
     ("urls", "spool", "current", "ids"),
     ("settings",),
     ("values",),
     ("blacklist",),
-    ("connection_string", "expressions", "guard"),
+    ("connection_string", "expressions", "guard", "forks"),
 )
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 
