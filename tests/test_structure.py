@@ -35,7 +35,7 @@ LAYERS = (
     ("settings",),
     ("values",),
     ("blacklist",),
-    ("connection_string", "expressions", "guard", "forks"),
+    ("connection_string", "expressions", "guard", "forks", "signals"),
 )
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 
