@@ -6,7 +6,7 @@ import os
 from functools import lru_cache
 from typing import Any, Mapping
 
-from . import guard, opencensus, settings, values
+from . import forks, guard, opencensus, settings, values
 from .blacklist import compile_entries
 from .exporters import open_default, open_exporter
 from .expressions import Expression
@@ -36,6 +36,12 @@ def build_recorder(application: str, in_code: Any, middleware: str | None) -> Re
     `in_code` is its own OPENCENSUS setting, any value. `middleware` names the OpenCensus middleware that it already
     uses: such an application is left to it, so that no request is counted twice.
     """
+    # The first request may come while another thread forks.
+    with forks.importing():
+        return _build(application, in_code, middleware)
+
+
+def _build(application: str, in_code: Any, middleware: str | None) -> Recorder | None:
     if middleware:
         guard.warn(
             "middleware" + application,

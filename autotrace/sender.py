@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import random
 import threading
 import time
-from typing import Callable, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from . import guard
+from . import forks, guard
 from .spool import BATCH_SIZE, Spool
 
-# Seconds from an item's end to its post; longer only when batches are full.
+# Seconds from one post to the next: under load a batch gathers in between.
 INTERVAL = 1.0
-# Seconds that the end of a process may take.
-EXIT_DEADLINE = 2.0
+# Seconds that the first item of a quiet time waits for those of the same burst.
+GATHER = 0.05
 # Seconds between looks for segments of processes that are gone.
 ADOPT_INTERVAL = 10.0
 # Seconds that an answer is waited for. Long: who gives up on one that still comes sends the same once more.
@@ -65,11 +64,18 @@ class Journal:
         self._hurry = threading.Event()
         self._drained = threading.Condition()
         self._wanted = self._done = 0
+        # Guards the thread and what is said to it.
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        # Waited for in place of a join, which raises under eventlet when the time is up.
+        self._ended = threading.Event()
+        self._pausing = False
+        # Whether lines may be there that no thread looks after.
+        self._unsent = False
         self._failures = 0
         # Until when not to post: all in all, and by the endpoint's own word.
         self._next_post = self._barred = 0.0
+        self._last_post = -INTERVAL
         # Seconds that the last post took which was answered.
         self._took = 0.0
         self._next_adopt = 0.0
@@ -97,8 +103,11 @@ class Journal:
         self._hurry.set()
         self._wake.set()
         if self._thread is not None:
-            self._thread.join(seconds)
-        if self._thread is None or not self._thread.is_alive():
+            self._ended.wait(seconds)
+        elif self._unsent:
+            # A process at its end starts no thread any more.
+            self._guarded_drain()
+        if self._thread is None or self._ended.is_set():
             self.transport.close()
             self.spool.close()
         else:
@@ -110,10 +119,39 @@ class Journal:
         self._deadline = time.monotonic() + seconds
         self._next_post = self._barred
 
-    def _start(self) -> None:
-        self.spool.wake = self._wake.set
+    def pause(self, seconds: float) -> threading.Thread | None:
+        """End the thread within `seconds`, before this process forks; return it where it could not end.
+
+        It cannot while it posts: whether the endpoint has taken what was sent would never be known.
+        """
         with self._starting:
-            if self._thread is None:
+            thread = self._thread
+            if thread is not None and thread.native_id == threading.get_native_id():
+                # It is a greenlet of this thread.
+                return None
+            self._pausing = True
+        if thread is None:
+            return None
+        self._hurry.set()
+        self._wake.set()
+        thread.join(seconds)
+        return thread if thread.is_alive() or _counted(thread, seconds) else None
+
+    def resume(self) -> None:
+        """Start the thread again where there is something to send; else the next line does."""
+        with self._starting:
+            self._pausing = False
+            needed = self._thread is None and self._unsent
+        if self._done >= self._wanted:
+            self._hurry.clear()
+        if needed:
+            self._start()
+
+    def _start(self) -> None:
+        with self._starting:
+            self._unsent = True
+            if self._thread is None and not self._pausing:
+                self._ended.clear()
                 thread = threading.Thread(target=self._run, name="autotrace-sender", daemon=True)
                 try:
                     thread.start()
@@ -122,29 +160,62 @@ class Journal:
                     guard.failed("starting to send", error)
                     self.spool.waiting, self.spool.wake = True, self._start
                     return
+                self.spool.wake = self._wake.set
                 self._thread = thread
         self._wake.set()
 
     def _run(self) -> None:
+        try:
+            with forks.importing():
+                # The first look-up of a host name does.
+                import encodings.idna  # noqa: F401
+            self._work()
+        finally:
+            self._ended.set()
+
+    def _work(self) -> None:
         while not self._stopping.is_set():
             self.spool.waiting = True
             # Looked at again after announcing it: a line that came in between has woken nobody.
-            if not self.spool.has_lines():
+            self._unsent = self.spool.has_lines()
+            if not self._unsent:
                 self._wake.wait(self._until_adoption())
+            if self._paused():
+                return
             self.spool.waiting = False
             self._wake.clear()
-            # Now and then the spool is looked after, however long nothing may be sent.
-            self._hurry.wait(max(INTERVAL, min(self._next_post - time.monotonic(), ADOPT_INTERVAL)))
+            self._hurry.wait(self._until_post())
+            if self._paused():
+                return
             self._hurry.clear()
             number = self._wanted
             self._guarded_drain()
+            if self.pid != os.getpid():
+                return
             with self._drained:
                 self._done = number
                 self._drained.notify_all()
         self._guarded_drain()
 
-    def _until_adoption(self) -> float | None:
+    def _paused(self) -> bool:
+        """Tell whether the thread has to end here and now."""
+        if self.pid != os.getpid():
+            # A greenlet lives on in a forked child; the journal does not.
+            return True
+        with self._starting:
+            if self._pausing:
+                self._thread = None
+                self.spool.waiting, self.spool.wake = True, self._start
+                self._unsent = self.spool.has_lines()
+            return self._pausing
+
+    def _until_adoption(self) -> float:
         return max(self._next_adopt - time.monotonic(), 0.1)
+
+    def _until_post(self) -> float:
+        # Now and then the spool is looked after, however long nothing may be sent.
+        until = max(self._last_post + INTERVAL, self._next_post) - time.monotonic()
+        return max(GATHER, min(until, ADOPT_INTERVAL))
 
     def _guarded_drain(self) -> None:
         try:
@@ -161,11 +232,12 @@ class Journal:
             if more and not self._stopping.is_set():
                 self._next_adopt = time.monotonic() + ADOPT_INTERVAL
                 more = self.spool.adopt()
-            batch = self.spool.take() if self._may_post() else None
+            batch = self.spool.take() if self._may_post() and not self._pausing else None
             if batch is None:
                 break
             started = time.monotonic()
             answer = self.transport.post(batch.lines, self._seconds_left())
+            self._last_post = time.monotonic()
             if not answer.delivered:
                 self._back_off(answer.retry_after)
                 break
@@ -209,40 +281,11 @@ class Journal:
             self._next_post = self._barred
 
 
-_journals: dict[tuple[int, str], Journal] = {}
-
-
-def journal(destination: str, make: Callable[[], Journal]) -> Journal:
-    """Return this process's journal for a destination, made on first use in each process.
-
-    The process id is part of the key because servers that fork in C (uWSGI) run no after-fork callback.
-    """
-    key = (os.getpid(), destination)
-    found = _journals.get(key)
-    if found is None:
-        abandon_inherited()
-        made = make()
-        found = _journals.setdefault(key, made)
-        if found is made:
-            atexit.register(made.flush, EXIT_DEADLINE)
-    return found
-
-
-def drain_all() -> None:
-    """Send what this process has to send, within the time that its end may take."""
-    for (pid, _), each in list(_journals.items()):
-        if pid == os.getpid():
-            each.drain(EXIT_DEADLINE)
-
-
-def abandon_inherited() -> None:
-    """Let go of the journals of the process that this one was forked from."""
-    for key in [key for key in _journals if key[0] != os.getpid()]:
-        inherited = _journals.pop(key, None)
-        if inherited is not None:
-            inherited.spool.abandon()
-            inherited.transport.abandon()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=abandon_inherited)
+def _counted(thread: threading.Thread, seconds: float) -> bool:
+    """Tell whether the system still counts a thread that ended, after `seconds` at most."""
+    end = time.monotonic() + seconds
+    while os.path.exists(f"/proc/self/task/{thread.native_id}"):
+        if time.monotonic() > end:
+            return True
+        os.sched_yield()
+    return False

@@ -248,6 +248,18 @@ class Settings:
             "a whole number from 1 to 100000",
         ),
     )
+    flush_on_sigterm: bool = field(
+        default=False,
+        metadata=_declare(
+            "AUTOTRACE_FLUSH_ON_SIGTERM",
+            values.flag,
+            "BOOL",
+            "false",
+            "Whether a server that SIGTERM would end at once first sends what it has recorded, for two seconds at "
+            "most. Without it, the next start or autotrace flush sends the rest.",
+            "1, true, yes, on or 0, false, no, off",
+        ),
+    )
     log_level: str = field(
         default="warning",
         metadata=_declare(

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from http.client import HTTPConnection
-from typing import Iterator, Mapping, NamedTuple, Sequence
+from typing import Callable, Iterator, Mapping, NamedTuple, Sequence
 
 from tests.endpoint import Endpoint
 
@@ -21,6 +21,8 @@ APPS = pathlib.Path(__file__).parent / "apps"
 BIN = pathlib.Path(sys.executable).parent
 OURS = ("AUTOTRACE_", "_AUTOTRACE_", "APPLICATIONINSIGHTS_", "APPINSIGHTS_", "OTEL_", "PYTHON", "WEBSITE_")
 START, STOP, ANSWER = 30.0, 30.0, 30.0
+# No server hands it to an application, but for uWSGI.
+NO_REQUEST = b"?\r\n\r\n"
 
 
 class Completed(NamedTuple):
@@ -94,16 +96,18 @@ def serve(
     env: Mapping[str, str] | None = None,
     traced: bool = True,
     apps: pathlib.Path = APPS,
+    probe: bytes = NO_REQUEST,
 ) -> Iterator[Server]:
     """Run a server command (see `gunicorn` and the others below) until the block ends, then SIGTERM.
 
     `{port}` in the command becomes a free port. With `traced`, `autotrace run` goes in front. The server has
-    its HOME, spool and outputs in `folder`, runs in `apps`, and sends to `endpoint` when one is given.
+    its HOME, spool and outputs in `folder`, runs in `apps`, and sends to `endpoint` when one is given. It is up
+    when it answers `probe`.
     """
     for _ in range(3):
         server = start(command, folder, endpoint, env or {}, traced, apps)
         try:
-            wait_until_up(server)
+            wait_until_up(server, probe)
             break
         except OSError:
             # Another process took the port between its choice and the server's bind.
@@ -146,8 +150,8 @@ def start(
     return Server(process, port, folder)
 
 
-def wait_until_up(server: Server) -> None:
-    """Wait until the server answers; what is asked never reaches an application."""
+def wait_until_up(server: Server, probe: bytes = NO_REQUEST) -> None:
+    """Wait until the server answers `probe`, which is to be nothing that an application records."""
     end = time.monotonic() + START
     while time.monotonic() < end:
         if server.process.poll() is not None:
@@ -155,10 +159,18 @@ def wait_until_up(server: Server) -> None:
                 raise OSError("the port was taken")
             raise AssertionError(f"the server ended with {server.process.returncode}\n{server.stderr()}")
         with contextlib.suppress(OSError):
-            if exchange(server.port, b"?\r\n\r\n", 5):
+            if exchange(server.port, probe, 5):
                 return
         time.sleep(0.02)
     raise AssertionError(f"the server did not answer within {START} s\n{server.stderr()}")
+
+
+def wait_until(met: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait until a condition is met; fail when `seconds` passed first."""
+    end = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < end, f"not met within {seconds} s"
+        time.sleep(0.02)
 
 
 def gunicorn(app: str, workers: int = 1, threads: int = 1) -> list[str]:
@@ -281,4 +293,7 @@ def ask(client: HTTPConnection, wanted: Request) -> Answer:
     client.request(wanted.method, wanted.target, wanted.body or None, dict(wanted.headers))
     response = client.getresponse()
     body = response.read()
+    if wanted.headers.get("Connection") == "close":
+        # Some servers close the connection without saying so.
+        client.close()
     return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)

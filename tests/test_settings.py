@@ -35,6 +35,7 @@ DEFAULTS = {
     "log_level": "warning",
     "spool_dir": None,
     "spool_size": 50,
+    "flush_on_sigterm": False,
     "url_query": "redact",
     "failed_statuses": ((400, 400), (402, 599)),
     "trusted_proxies": 0,
@@ -93,6 +94,7 @@ GOOD = [
     ("AUTOTRACE_LOG_LEVEL", "log_level", {"DEBUG": "debug", "silent": "silent", "info": "info"}),
     ("AUTOTRACE_SPOOL_DIR", "spool_dir", {"/var/spool/a": "/var/spool/a", "/x\udcff": "/x\udcff"}),
     ("AUTOTRACE_SPOOL_SIZE", "spool_size", {"1": 1, "200": 200}),
+    ("AUTOTRACE_FLUSH_ON_SIGTERM", "flush_on_sigterm", {"1": True, "off": False}),
     ("AUTOTRACE_URL_QUERY", "url_query", {"Keep": "keep", "drop": "drop", "Page,q": ("Page", "q")}),
     (
         "AUTOTRACE_FAILED_STATUSES",

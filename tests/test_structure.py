@@ -29,7 +29,7 @@ LAYERS = (
     ("applications",),
     ("wsgi", "asgi", "patching"),
     ("exporters", "recorder"),
-    ("opencensus", "identity", "transport"),
+    ("opencensus", "identity", "transport", "processes"),
     ("spans",),
     ("items", "sender", "sampling", "propagation", "connection", "redirects", "entra"),
     ("urls", "spool", "current", "ids", "proxies", "certificates", "answers"),
@@ -38,7 +38,7 @@ LAYERS = (
     ("settings",),
     ("values",),
     ("blacklist",),
-    ("connection_string", "expressions", "guard", "imports", "blocked"),
+    ("connection_string", "expressions", "guard", "blocked", "forks", "signals"),
 )
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 

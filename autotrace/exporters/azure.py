@@ -6,13 +6,15 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from .. import directories, ids, sender, spool
+from .. import directories, ids, processes, spool
 from ..entra import Tokens
 from ..identity import identify
 from ..items import Lines
+from ..sender import Journal
 from ..transport import Transport
 
 if TYPE_CHECKING:
+    from ..connection_string import ConnectionString
     from ..recorder import Recording
     from ..settings import Settings
 
@@ -52,18 +54,30 @@ class AzureExporter:
         settings = self._settings
         identity = identify(settings, self._connection.instrumentation_key, self._application, os.environ)
         self._lines = Lines(identity, settings.url_query, settings.failed_statuses, settings.trusted_proxies)
-        # Segments of different destinations never mix: whoever adopts one sends it where it was meant to go.
-        where = f"{self._connection.endpoint} {self._connection.instrumentation_key}"
-        destination = hashlib.sha256(where.encode()).hexdigest()[:16]
-        self._append = sender.journal(destination, lambda: self._make_journal(destination)).spool.append
+        destination = destination_of(self._connection)
+        self._append = processes.journal(destination, lambda: self._make_journal(destination)).spool.append
         self._pid = os.getpid()
 
-    def _make_journal(self, destination: str) -> sender.Journal:
+    def _make_journal(self, destination: str) -> Journal:
         base = directories.private_directory(self._settings.spool_dir)
         lines = spool.open_spool(base, destination, self._settings.spool_size << 20)
-        authentication = self._settings.authentication_string
-        tokens = None if authentication is None else Tokens(authentication, self._connection.aad_audience)
-        return sender.Journal(lines, Transport(self._connection.endpoint, tokens))
+        return Journal(lines, transport_of(self._settings, self._connection))
+
+
+def transport_of(settings: Settings, connection: ConnectionString) -> Transport:
+    """Return what posts to the endpoint of a connection string, with tokens where the settings want them."""
+    authentication = settings.authentication_string
+    tokens = None if authentication is None else Tokens(authentication, connection.aad_audience)
+    return Transport(connection.endpoint, tokens)
+
+
+def destination_of(connection: ConnectionString) -> str:
+    """Return the name of the spool of a connection string, which tells nothing of it.
+
+    Segments of different destinations never mix: whoever adopts one sends it where it was meant to go.
+    """
+    where = f"{connection.endpoint} {connection.instrumentation_key}"
+    return hashlib.sha256(where.encode()).hexdigest()[:16]
 
 
 def open_exporter(settings: Settings, application: str, chosen: Any) -> AzureExporter:

@@ -15,7 +15,7 @@ from .. import guard
 from ..expressions import Expression
 from ..identity import identify
 from ..items import Lines, timestamp
-from ..sender import EXIT_DEADLINE
+from ..processes import EXIT_DEADLINE
 from ..spans import span_of
 from . import open_default
 

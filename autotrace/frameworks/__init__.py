@@ -21,13 +21,15 @@ def register() -> None:
     # Imported here: a process that never imports a framework must not pay for either.
     import wrapt
 
-    from .. import guard, servers
+    from .. import guard, servers, signals
     from ..applications import process_settings
 
     settings = process_settings()
     guard.set_level(settings.log_level)
     if not settings.enabled:
         return
+    if settings.flush_on_sigterm:
+        signals.arm()
     wanted = [target for target in TARGETS if target[1].partition(":")[0].rpartition(".")[2] in settings.frameworks]
     for module, hook in (*wanted, *servers.TARGETS):
         wrapt.register_post_import_hook(_guarded(hook), module)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import wraps
 from typing import Any
 
-from .. import guard, sender
+from .. import guard, processes
 from ..patching import wrap_method
 
 
@@ -22,7 +22,7 @@ def _send_before_the_end(original: Any) -> Any:
         finally:
             # All connections are closed: nobody waits for this event loop any more.
             try:
-                sender.drain_all()
+                processes.drain_all()
             except Exception as error:
                 guard.failed("sending telemetry at the end", error)
 
