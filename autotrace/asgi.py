@@ -31,9 +31,8 @@ def traced(original: Any, recorders: Recorders) -> Any:
         # Answered: a server that pipelines has begun the next request of the connection, in a copy of this context.
         if scope["type"] == "http" and (current is None or not current.open or current.answered):
             try:
-                found = recorders.get(id(self))
-                recorder = recorders.build(self) if found is None else found[0]
-                recording = None if recorder is None else recorder.start(environ_of(scope))
+                recorder = recorders.get(id(self)) or recorders.build(self)
+                recording = recorder.start(environ_of(scope))
             except Exception as error:
                 guard.failed("starting a request", error)
         if recording is None:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import os
 from os import getpid, urandom
+from typing import Callable
 
 _PAGE = 64
 _TRACES = [slice(start, start + 32) for start in range(0, 48 * _PAGE, 48)]
 _SPANS = [slice(start + 32, start + 48) for start in range(0, 48 * _PAGE, 48)]
 _pool: list[tuple[str, str]] = []
-# The process that the pool belongs to, asked for at the start of each request; 0 where that is not known.
-process = 0
+# The process that all this belongs to.
+_process = 0
+# What has to be done anew in each process, called at the start of its first request.
+on_new_process: list[Callable[[], object]] = [_pool.clear]
 
 
 def new_ids() -> tuple[str, str]:
     """Return a random trace id (32 hex digits) and span id (16 hex digits).
 
     `urandom` lets go of the interpreter lock: called for each request it waited its turn again behind the thread that
-    sends. A forked child must not hand out its parent's ids, and servers that fork in C run no after-fork callback.
+    sends. A forked child must not hand out its parent's ids.
     """
-    global process
-    if getpid() != process:
-        _pool.clear()
-        process = getpid()
+    if getpid() != _process:
+        _begin_process()
     while True:
         try:
             return _pool.pop()
@@ -32,11 +33,14 @@ def new_ids() -> tuple[str, str]:
             _pool.extend(zip(map(page.__getitem__, _TRACES), map(page.__getitem__, _SPANS)))
 
 
-def _forget_process() -> None:
-    global process
-    process = 0
+def _begin_process() -> None:
+    global _process
+    for forget in on_new_process:
+        forget()
+    _process = getpid()
 
 
 if hasattr(os, "register_at_fork"):
-    # For a request during which the application forks, and which both processes end.
-    os.register_at_fork(after_in_child=_forget_process)
+    # For a request during which the application forks, and which both processes end. Servers that fork in C do not
+    # come here.
+    os.register_at_fork(after_in_child=_begin_process)

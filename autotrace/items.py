@@ -24,6 +24,8 @@ KEY_LIMIT = 150
 VALUE_LIMIT = 8192
 DATA_LIMIT = 8192
 ITEM_LIMIT = 65_536
+# The duration of most requests: less than a second.
+_SECOND = "0.00:00:00.%07d"
 # How the line of a request ends.
 _END = "}}}}\n"
 # Methods whose name may appear in an operation name; anything else a client invents is counted as one.
@@ -91,12 +93,14 @@ class Lines:
         if known[0] != second:
             # In one piece: another thread may be at the next second.
             known = self._second = (second, timestamp(recording.started)[:20])
-        ticks = recording.duration // 100
         remote = recording.remote
         parent = None if remote is None else remote[1]
         target = recording.path
         if recording.script or get("QUERY_STRING") or is_plain(target) is None:
             target = self._urls.target(environ, recording.script, target)
+        took: Any = recording.duration // 100
+        if not 0 < took < 10_000_000:
+            template, took = template.replace(_SECOND, "%s"), duration(recording.duration)
         line: str = template % (
             known[1],
             rest // 1000,
@@ -104,7 +108,7 @@ class Lines:
             "" if parent is None else f'"ai.operation.parentId":"{parent}",',
             tags,
             recording.span_id,
-            f"0.00:00:00.{ticks:07d}" if 0 < ticks < 10_000_000 else duration(recording.duration),
+            took,
             target,
         )
         if recording.attributes is not None:
@@ -174,7 +178,7 @@ class Lines:
         template = (
             f'{_escaped(before)}%s%06dZ",{sampled}"tags":{{"ai.operation.id":"%s",%s%s'
             f'"ai.operation.name":{_escaped(name)}}},"data":{{"baseType":"RequestData","baseData":{{"ver":2,"id":"%s",'
-            f'"duration":"%s","url":"{_escaped(site)}%s",{_escaped(after)}{_END}'
+            f'"duration":"{_SECOND}","url":"{_escaped(site)}%s",{_escaped(after)}{_END}'
         )
         # What strangers send may be long, or new each time: it is not kept in memory.
         if host is not None and method in _METHODS and sum(map(len, (name, host, status or ""))) <= _LONGEST_CACHED:

@@ -10,7 +10,7 @@ import weakref
 from collections import deque
 from time import perf_counter_ns, time_ns
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional
 
 from . import guard
 from .current import CURRENT
@@ -133,7 +133,7 @@ class Recording:
             except Exception as error:
                 guard.failed("exporting the spans of a request", error)
         try:
-            self.recorder.export(self)
+            self.recorder.exporter.request(self)
         except Exception as error:
             guard.failed("exporting a request", error)
         # Contexts that the application copied may live on, and with them this object: not what it refers to.
@@ -168,7 +168,6 @@ class Recorder:
         extract: Extract = tracecontext,
     ) -> None:
         self.exporter = exporter
-        self.export = exporter.request
         self.blacklist = blacklist
         # Where only these can begin a path that is hidden; None where every request has to be looked at.
         self.prefixes = () if blacklist is None else blacklist.prefixes
@@ -217,8 +216,16 @@ class Recorder:
         return self.rate if score(trace_id) < self.rate else None
 
 
-class Recorders(Dict[int, Tuple[Optional[Recorder], Any]]):
-    """The recorders of a framework's applications by `id`, each with what removes it when the application goes.
+class Off:
+    """In the place of a recorder, for an application whose requests are not recorded."""
+
+    @staticmethod
+    def start(environ: Environ) -> None:
+        """Record nothing."""
+
+
+class Recorders(Dict[int, Any]):
+    """The recorders of a framework's applications by `id`, which go when the application goes.
 
     Every request looks here: a WeakKeyDictionary would hash and compare the application, by whatever methods it has,
     and cost three times as much. `make` makes the recorder of an application that is seen for the first time.
@@ -226,13 +233,14 @@ class Recorders(Dict[int, Tuple[Optional[Recorder], Any]]):
 
     def __init__(self, make: Callable[[Any], Recorder | None]) -> None:
         super().__init__()
-        self.make = make
+        self._make = make
+        self._watched: dict[int, Any] = {}
 
-    def build(self, application: Any) -> Recorder | None:
+    def build(self, application: Any) -> Any:
         """Return the recorder of an application, made when it is first seen; of several threads' one counts."""
         key = id(application)
-        made = (self.make(application), weakref.ref(application, lambda _: self.pop(key, None)))
-        return self.setdefault(key, made)[0]
+        self._watched[key] = weakref.ref(application, lambda _: (self.pop(key, None), self._watched.pop(key, None)))
+        return self.setdefault(key, self._make(application) or Off())
 
 
 def leave(recording: Any, outer: Any = None) -> Any:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import Callable, NamedTuple
+from os import pwrite
+from typing import Any, Callable, NamedTuple
 
 from . import guard
 from .directories import make_directory
@@ -66,13 +67,16 @@ class Spool:
     def append(self, line: bytes) -> None:
         """Add a line. A disk that does not take it is replaced by memory; memory that is full drops the oldest."""
         with self._lock:
-            segment = self._writing
-            if segment is None or segment.size + len(line) > self._segment_size:
-                segment = self._roll()
+            segment: Any = self._writing
             try:
-                segment.append(line)
-            except OSError:
-                self._append_elsewhere(line)
+                # A segment's `append`, without the call: every request comes here.
+                end = segment.size + len(line)
+                if end > self._segment_size or pwrite(segment.fd, line, segment.size) != len(line):
+                    self._append_slowly(line)
+                else:
+                    segment.size = end
+            except (OSError, AttributeError):
+                self._append_slowly(line)
         if self.waiting:
             self.waiting = False
             self.wake()
@@ -196,6 +200,15 @@ class Spool:
                 self._remove(segment, delete=False)
             return b""
         return lines[: lines.rfind(b"\n") + 1]
+
+    def _append_slowly(self, line: bytes) -> None:
+        segment = self._writing
+        if segment is None or segment.size + len(line) > self._segment_size:
+            segment = self._roll()
+        try:
+            segment.append(line)
+        except OSError:
+            self._append_elsewhere(line)
 
     def _append_elsewhere(self, line: bytes) -> None:
         try:

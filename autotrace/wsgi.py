@@ -24,9 +24,8 @@ def traced(original: Any, recorders: Recorders) -> Any:
         if current is not None and current.open:
             return _call_inside(current, original, self, environ, start_response)
         try:
-            found = recorders.get(id(self))
-            recorder = recorders.build(self) if found is None else found[0]
-            recording = None if recorder is None else recorder.start(environ)
+            recorder = recorders.get(id(self)) or recorders.build(self)
+            recording = recorder.start(environ)
         except Exception as error:
             guard.failed("starting a request", error)
             recording = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
+from weakref import WeakSet
 
 from .. import directories, ids, processes, spool
 from ..entra import Tokens
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 
 
 class AzureExporter:
-    """Exports one application's items; everything that belongs to a process is made on its first item."""
+    """Exports one application's items; everything that belongs to a process is made on its first item.
+
+    `request` writes a request's line to the spool.
+    """
+
+    request: Callable[[Recording], None]
 
     def __init__(self, settings: Settings, application: str) -> None:
         if settings.connection_string is None:
@@ -28,40 +34,59 @@ class AzureExporter:
         self._settings = settings
         self._connection = settings.connection_string
         self._application = application
-        self._pid: int | None = None
+        self.forget_process()
+        _exporters.add(self)
 
-    def request(self, recording: Recording) -> None:
-        """Write the request's line to the spool."""
-        # Asked for when the request began; each costs a system call.
-        if self._pid != ids.process:
-            self._open()
-        self._append(self._lines.request(recording))
+    def forget_process(self) -> None:
+        """Begin anew with the next item: this is another process now."""
+        self._lines: Lines | None = None
+        self.request = self._first_request
 
     def line(self, line: bytes) -> None:
         """Write a line of a request to the spool as it is."""
-        if self._pid != os.getpid():
+        if self._lines is None:
             self._open()
         self._append(line)
 
     def spans(self, recording: Recording, span_datas: list[Any]) -> None:
         """Write a dependency line for each span."""
-        if self._pid != os.getpid():
-            self._open()
+        lines = self._lines or self._open()
         for data in span_datas:
-            self._append(self._lines.span(recording, data))
+            self._append(lines.span(recording, data))
 
-    def _open(self) -> None:
+    def _first_request(self, recording: Recording) -> None:
+        self._open()
+        self.request(recording)
+
+    def _open(self) -> Lines:
         settings = self._settings
         identity = identify(settings, self._connection.instrumentation_key, self._application, os.environ)
-        self._lines = Lines(identity, settings.url_query, settings.failed_statuses, settings.trusted_proxies)
+        lines = Lines(identity, settings.url_query, settings.failed_statuses, settings.trusted_proxies)
         destination = destination_of(self._connection)
-        self._append = processes.journal(destination, lambda: self._make_journal(destination)).spool.append
-        self._pid = os.getpid()
+        append = processes.journal(destination, lambda: self._make_journal(destination)).spool.append
+        line_of = lines.request
+
+        def request(recording: Recording) -> None:
+            append(line_of(recording))
+
+        self._append, self._lines, self.request = append, lines, request
+        return lines
 
     def _make_journal(self, destination: str) -> Journal:
         base = directories.private_directory(self._settings.spool_dir)
         lines = spool.open_spool(base, destination, self._settings.spool_size << 20)
         return Journal(lines, transport_of(self._settings, self._connection))
+
+
+_exporters: WeakSet[AzureExporter] = WeakSet()
+
+
+def _forget_process() -> None:
+    for exporter in list(_exporters):
+        exporter.forget_process()
+
+
+ids.on_new_process.append(_forget_process)
 
 
 def transport_of(settings: Settings, connection: ConnectionString) -> Transport:
