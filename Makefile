@@ -54,8 +54,9 @@ oldest:
 	.venv-oldest/bin/python -m pip install --quiet --requirement tests/oldest.txt --editable .
 	.venv-oldest/bin/python -m pytest tests/test_delivery.py tests/test_same_bytes.py -k "not asgi and not uvicorn"
 
+# Without ARGS it measures in full, and writes benchmarks/results.* and their summary in the README.
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(or $(ARGS),--write)
 
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info
