@@ -16,7 +16,7 @@ from benchmarks.peers import BASELINE, FRAMEWORKS, PEERS, Peer
 from benchmarks.report import Measured
 
 # Longer than the second after which peers send, so that sending takes place during requests too.
-FULL = Plan(generations=2, rounds=3, long=1.5, short=0.4, starts=3, loads=2, load=6.0)
+FULL = Plan(generations=2, rounds=3, long=1.5, short=0.4, starts=3, loads=2, load=10.0)
 QUICK = Plan(generations=1, rounds=1, long=1.0, short=0.2, starts=1, loads=1, load=2.0)
 
 COUNTS = {"generations": int, "rounds": int, "long": float, "short": float, "starts": int, "loads": int, "load": float}

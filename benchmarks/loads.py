@@ -24,7 +24,7 @@ CONNECTIONS = 8
 OPTIONS = ("--threads=4", "--keep-alive=20")
 # Requests to the server that starts once more, and the seconds that it has to send what was kept.
 AFTERWARDS = 20
-PATIENCE = 20.0
+PATIENCE = 10.0
 
 
 def measure(
