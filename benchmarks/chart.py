@@ -45,6 +45,8 @@ def fill(panel: Any, peers: Sequence[Peer], frameworks: Mapping[str, Samples], f
         bars = panel.barh(places, widths, height, color=COLORS[index % len(COLORS)], label=framework.capitalize())
         panel.bar_label(bars, [f"{value:+.0f}" for value in values.values()], padding=3, fontsize=8)
     panel.set_xscale("log")
+    panel.xaxis.set_major_formatter("{x:g}")
+    panel.set_xlabel("logarithmic scale")
     panel.set_xlim(LEAST / 2, panel.get_xlim()[1] * 2)
     panel.grid(axis="x", color="#dddddd")
     panel.set_axisbelow(True)

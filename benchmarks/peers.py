@@ -141,7 +141,7 @@ PEERS = (
             "DD_CODE_ORIGIN_FOR_SPANS_ENABLED": "false",
         },
         sampled={"DD_TRACE_SAMPLE_RATE": "{rate}"},
-        note="No setting excludes a path. Its agent drops what is not sampled, so the application sends all the same.",
+        note="No setting excludes a path. What is not sampled is dropped by its agent, so the application sends it.",
     ),
     Peer(
         "newrelic",
@@ -167,8 +167,8 @@ PEERS = (
             "NEW_RELIC_DISTRIBUTED_TRACING_SAMPLER_REMOTE_PARENT_NOT_SAMPLED": "always_off",
         },
         sends=False,
-        note="Not counted: its agent sends sums, and of the requests and spans a choice of at most 12,000 a minute."
-        " No variable excludes a path. Its sampling is that of spans; sums are made of all requests.",
+        note="Not counted: its agent sends sums, and a choice of at most 10,000 requests and 2,000 spans a minute."
+        " No variable excludes a path. What is not sampled is missing among the spans, not in the sums.",
     ),
     Peer(
         "elasticapm",

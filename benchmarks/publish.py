@@ -15,8 +15,8 @@ RESULTS, CHART = "results.md", "results.svg"
 def write(folder: pathlib.Path, measured: Measured) -> None:
     """Write the report and the chart into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    chart.draw(folder / CHART, measured.peers, measured.requests)
     (folder / RESULTS).write_text(report.whole(measured, CHART), "utf-8")
+    chart.draw(folder / CHART, measured.peers, measured.requests)
 
 
 def update(readme: pathlib.Path, folder: pathlib.Path) -> None:

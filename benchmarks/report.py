@@ -6,7 +6,7 @@ import datetime
 import os
 import platform
 from statistics import median
-from typing import Iterator, Mapping, NamedTuple, Sequence
+from typing import Iterable, Iterator, Mapping, NamedTuple, Sequence
 
 from benchmarks.cells import NOTHING, arrivals, figure, share, table, worst
 from benchmarks.figures import BLACKLISTED, TENTH, TRACED, UNSAMPLED, Notes, Plan, Samples
@@ -108,11 +108,22 @@ def arrived(sums: Mapping[str, float]) -> list[str]:
 def notes(measured: Measured) -> Iterator[str]:
     """Yield what a reader has to know about some rows, one line a peer."""
     for peer in measured.peers:
-        failed = [
-            f"{where.capitalize()}: {text}." for (name, where), text in measured.notes.items() if name == peer.name
+        texts = [
+            peer.note,
+            *(f"{where}: {text}." for (name, where), text in measured.notes.items() if name == peer.name),
         ]
-        if peer.note or failed:
-            yield f"- {peer.title}: {' '.join([*filter(None, [peer.note]), *failed])}"
+        texts += [f"{mode}: {items:.0f} items arrive." for mode, items in strays(peer, measured.requests.values())]
+        told = " ".join(text[0].upper() + text[1:] for text in texts if text)
+        if told:
+            yield f"- {peer.title}: {told}"
+
+
+def strays(peer: Peer, frameworks: Iterable[Samples]) -> Iterator[tuple[str, float]]:
+    """Yield the ways to set a peer that should send nothing, and how many items they did send."""
+    for mode in (BLACKLISTED, UNSAMPLED):
+        items = sum(sum(samples.get((peer.name, mode, "items"), [])) for samples in frameworks)
+        if items:
+            yield mode, items
 
 
 def details(measured: Measured) -> str:

@@ -70,7 +70,8 @@ def take_turn(lane: Lane, bare: Driven, plan: Plan, samples: Samples) -> None:
 
 def take_stock(lane: Lane, bare: Driven, plan: Plan, samples: Samples) -> None:
     """Keep what has arrived of a peer's items in the end."""
-    record(samples, (lane.peer.name, TRACED), lane.drivers[TRACED].last, DELIVERY)
+    for mode, driven in lane.drivers.items():
+        record(samples, (lane.peer.name, mode), driven.last, DELIVERY)
 
 
 def forget(samples: Samples, peer: Peer) -> None:
