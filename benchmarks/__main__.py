@@ -66,10 +66,12 @@ def measure(frameworks: Sequence[str], plan: Plan, peers: Sequence[Peer]) -> Mea
         for framework, samples in requests.items():
             say(f"measuring requests with {framework}")
             rounds.measure(framework, able, plan, folder, samples, notes)
-        for what, module, samples in (("starts", starts, started), ("full load", loads, loaded)):
-            say(f"measuring {what}")
-            able = [peer for peer in able if (peer.name, frameworks[0]) not in notes]
-            module.measure(frameworks[0], able, plan, folder, samples, notes)
+        first = frameworks[0]
+        able = [peer for peer in able if first in peer.frameworks and (peer.name, first) not in notes]
+        say("measuring starts")
+        starts.measure(first, able, plan, folder, started, notes)
+        say("measuring full load")
+        loads.measure(first, able, plan, folder, loaded, notes)
     return Measured(plan, peers, found, requests, started, loaded, notes)
 
 

@@ -37,7 +37,7 @@ def measure(
                 try:
                     figures = deliver(peer, framework, plan.load, place)
                 except PeerError as error:
-                    notes[peer.name, LOADS] = f"gunicorn does not start: {error}"
+                    notes[peer.name, LOADS] = str(error)
                     continue
             for figure, value in figures.items():
                 samples[peer.name, TRACED, figure].append(value)

@@ -42,11 +42,13 @@ class Mode(NamedTuple):
 
 
 class PeerError(Exception):
-    """A process that is measured went away or does not answer; the text is the last that it said."""
+    """A process that is measured went away or does not answer; the text is for the reader of the report."""
 
-    def __init__(self, log: pathlib.Path) -> None:
-        lines = log.read_text("utf-8", "replace").strip().splitlines()
-        super().__init__(lines[-1] if lines else "it says nothing")
+
+def last_words(log: pathlib.Path) -> str:
+    """Return the last line that a process wrote into its log."""
+    lines = log.read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "it says nothing"
 
 
 class Driven:
@@ -73,7 +75,7 @@ class Driven:
             if line.startswith("{"):
                 self.last = json.loads(line)
                 return self.last
-        raise PeerError(self.log)
+        raise PeerError(last_words(self.log))
 
 
 @contextlib.contextmanager

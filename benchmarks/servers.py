@@ -17,7 +17,7 @@ from typing import Iterator, Mapping, NamedTuple, Sequence
 from benchmarks import environments
 from benchmarks.environments import HERE
 from benchmarks.peers import Peer
-from benchmarks.processes import PeerError, Place, command
+from benchmarks.processes import PeerError, Place, command, last_words
 
 PATIENCE = 60.0
 # Longer than the 30 s that gunicorn gives its workers.
@@ -77,7 +77,7 @@ def wait_for_response(process: subprocess.Popen[bytes], port: int, log: pathlib.
             return get(port)
         except OSError:
             time.sleep(0.005)
-    raise PeerError(log)
+    raise PeerError(f"gunicorn does not start: {last_words(log)}")
 
 
 def get(port: int) -> None:
@@ -87,33 +87,47 @@ def get(port: int) -> None:
         connection.request("GET", "/users/42")
         response = connection.getresponse()
         if response.status != 200 or response.read() != b"user 42":
-            raise RuntimeError(f"a server answers {response.status}")
+            raise PeerError(f"gunicorn answers {response.status}")
     finally:
         connection.close()
 
 
 def load(port: int, seconds: float, connections: int) -> int:
-    """Make requests without a pause over kept-alive connections; return how many were answered."""
+    """Make requests without a pause over kept-alive connections; return how many were answered, raises PeerError."""
     answered = [0] * connections
+    errors: list[Exception] = []
     end = time.monotonic() + seconds
 
     def talk(index: int) -> None:
-        with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
-            while time.monotonic() < end:
-                connection.sendall(REQUEST)
-                received = connection.recv(4096)
-                while received and not received.endswith(ANSWER):
-                    received += connection.recv(4096)
-                if not received.startswith(b"HTTP/1.1 200 "):
-                    raise RuntimeError(f"a server answers {received!r}")
-                answered[index] += 1
+        try:
+            with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+                while time.monotonic() < end:
+                    exchange(connection)
+                    answered[index] += 1
+        except (OSError, PeerError) as error:
+            errors.append(error)
 
     threads = [threading.Thread(target=talk, args=(index,)) for index in range(connections)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    if errors:
+        raise PeerError(f"{len(errors)} of {connections} connections broke: {errors[0]}")
     return sum(answered)
+
+
+def exchange(connection: socket.socket) -> None:
+    """Make one request over a connection and read the whole response; raises OSError, PeerError."""
+    connection.sendall(REQUEST)
+    received = b""
+    while not received.endswith(ANSWER):
+        chunk = connection.recv(4096)
+        if not chunk:
+            break
+        received += chunk
+    if not received.startswith(b"HTTP/1.1 200 ") or not received.endswith(ANSWER):
+        raise PeerError(f"gunicorn answers {received[:100]!r}")
 
 
 def count(place: Place, key: str, items: int = 0, seconds: float = 0.0) -> dict[str, int]:

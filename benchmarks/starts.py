@@ -8,7 +8,7 @@ import pathlib
 import subprocess
 import time
 import uuid
-from typing import Sequence
+from typing import Callable, Sequence
 
 from benchmarks import environments
 from benchmarks.figures import STARTS, TRACED, Notes, Plan, Samples
@@ -31,26 +31,41 @@ def measure(
             for peer in peers:
                 # A peer that is wired into applications has nothing to do with other programs.
                 if peer.launcher or peer.name == BASELINE:
-                    samples[peer.name, TRACED, "program"].append(start_program(peer, place))
+                    attempt(start_program, peer, framework, place, samples, notes)
         for _ in range(plan.starts):
             for peer in peers:
-                try:
-                    start_server(peer, framework, place, samples)
-                except PeerError as error:
-                    notes[peer.name, STARTS] = f"gunicorn does not start: {error}"
+                attempt(start_server, peer, framework, place, samples, notes)
 
 
-def start_program(peer: Peer, place: Place) -> float:
-    """Return the seconds that an empty Python program takes."""
+def attempt(
+    start: Callable[[Peer, str, Place, Samples], None],
+    peer: Peer,
+    framework: str,
+    place: Place,
+    samples: Samples,
+    notes: Notes,
+) -> None:
+    """Measure a start, or note why it failed."""
+    try:
+        start(peer, framework, place, samples)
+    except PeerError as error:
+        notes[peer.name, STARTS] = str(error)
+
+
+def start_program(peer: Peer, framework: str, place: Place, samples: Samples) -> None:
+    """Measure the seconds that an empty Python program takes; raises PeerError."""
     env = environments.environment(peer, "", {}, place.names(str(uuid.uuid4())))
     words = command(peer, "python", "-c", "pass")
     began = time.perf_counter()
-    subprocess.run(words, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=True)
-    return time.perf_counter() - began
+    done = subprocess.run(words, env=env, stdin=subprocess.DEVNULL, capture_output=True)
+    taken = time.perf_counter() - began
+    if done.returncode:
+        raise PeerError(f"an empty program ends with {done.returncode}")
+    samples[peer.name, TRACED, "program"].append(taken)
 
 
 def start_server(peer: Peer, framework: str, place: Place, samples: Samples) -> None:
-    """Measure the seconds to gunicorn's first response, and the MiB of all its processes after some more."""
+    """Measure the seconds to gunicorn's first response, then the MiB of all its processes; raises PeerError."""
     key = str(uuid.uuid4())
     with serving(peer, framework, place, key, peer.hurried) as server:
         samples[peer.name, TRACED, "first"].append(server.first)
