@@ -15,7 +15,7 @@ help:
 	@echo "make test    lint, types and all tests"
 	@echo "make matrix  all tests on the oldest and the newest Python"
 	@echo "make oldest  the main tests with the oldest supported frameworks"
-	@echo "make bench   the cost of tracing, measured here"
+	@echo "make bench   the cost of tracing beside other launchers, measured here and shown in the README"
 
 $(STAMP): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info < (3, 8))' \
