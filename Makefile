@@ -15,7 +15,7 @@ help:
 	@echo "make test    lint, types and all tests"
 	@echo "make matrix  all tests on the oldest and the newest Python"
 	@echo "make oldest  the main tests with the oldest supported frameworks"
-	@echo "make bench   the cost of tracing, measured here"
+	@echo "make bench   the cost of tracing beside other launchers, measured here and shown in the README"
 
 $(STAMP): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info < (3, 8))' \
@@ -54,8 +54,9 @@ oldest:
 	.venv-oldest/bin/python -m pip install --quiet --requirement tests/oldest.txt --editable .
 	.venv-oldest/bin/python -m pytest tests/test_delivery.py tests/test_same_bytes.py -k "not asgi and not uvicorn"
 
+# Without ARGS it measures in full, and writes benchmarks/results.* and their summary in the README.
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(or $(ARGS),--write)
 
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info

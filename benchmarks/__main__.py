@@ -1,37 +1,44 @@
-"""`python -m benchmarks`: measure all rows and print them as Markdown."""
+"""`python -m benchmarks`: measure all rows and print them as Markdown; `make bench` also writes them down."""
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import pathlib
 import sys
 import tempfile
 from typing import Callable, Sequence
 
-from benchmarks import report, rounds, starts
-from benchmarks.environments import SetupError, say, versions
-from benchmarks.figures import Plan, Samples, new_samples
+from benchmarks import loads, publish, report, rounds, starts
+from benchmarks.environments import HERE, SetupError, say, versions
+from benchmarks.figures import SETUP, Notes, Plan, Samples, new_samples
 from benchmarks.peers import BASELINE, FRAMEWORKS, PEERS, Peer
+from benchmarks.report import Measured
 
-# Longer than the second after which autotrace sends, so that sending takes place during requests too.
-FULL = Plan(generations=2, rounds=4, long=2.0, short=0.5, starts=3)
-QUICK = Plan(generations=1, rounds=1, long=1.0, short=0.2, starts=1)
+# Longer than the second after which peers send, so that sending takes place during requests too.
+FULL = Plan(generations=2, rounds=3, long=1.5, short=0.4, starts=3, loads=2, load=10.0)
+QUICK = Plan(generations=1, rounds=1, long=1.0, short=0.2, starts=1, loads=1, load=2.0)
 
-COUNTS = {"generations": int, "rounds": int, "long": float, "short": float, "starts": int}
+COUNTS = {"generations": int, "rounds": int, "long": float, "short": float, "starts": int, "loads": int, "load": float}
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     names = [peer.name for peer in PEERS]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure what tracing costs.")
-    parser.add_argument("--quick", action="store_true", help="smoke test of a minute; its figures mean little")
+    parser.add_argument("--quick", action="store_true", help="smoke test of a minute or two; its figures mean little")
     for option, known in (("rows", names), ("frameworks", list(FRAMEWORKS))):
         help_text = f"comma list of {','.join(known)}; default all"
         parser.add_argument(f"--{option}", type=chosen(known), default=known, metavar="NAMES", help=help_text)
     for name, kind in COUNTS.items():
         default = f"see figures.py; default {getattr(FULL, name)}, with --quick {getattr(QUICK, name)}"
         parser.add_argument(f"--{name}", type=kind, help=default)
-    return parser.parse_args(words)
+    parser.add_argument("--output", type=pathlib.Path, metavar="DIR", help="write the report and the chart there")
+    parser.add_argument("--write", action="store_true", help="write them here, and into the README; all rows only")
+    options = parser.parse_args(words)
+    if options.write and len(words) > 1:
+        parser.error("--write goes alone: what is written is measured in full")
+    return options
 
 
 def chosen(known: Sequence[str]) -> Callable[[str], list[str]]:
@@ -47,33 +54,51 @@ def chosen(known: Sequence[str]) -> Callable[[str], list[str]]:
     return names
 
 
-def measure(frameworks: Sequence[str], plan: Plan, peers: Sequence[Peer]) -> str:
-    """Measure everything and return the report."""
-    found = {peer.title: versions(peer) for peer in peers}
+def measure(frameworks: Sequence[str], plan: Plan, peers: Sequence[Peer]) -> Measured:
+    """Measure everything."""
+    notes: Notes = {}
+    found = {peer.title: set_up(peer, notes) for peer in peers}
+    able = [peer for peer in peers if (peer.name, SETUP) not in notes]
     requests: dict[str, Samples] = {framework: new_samples() for framework in frameworks}
-    started = new_samples()
+    started, loaded = new_samples(), new_samples()
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as name:
         folder = pathlib.Path(name)
         for framework, samples in requests.items():
             say(f"measuring requests with {framework}")
-            able = [peer for peer in peers if framework in peer.frameworks]
-            rounds.measure(framework, able, plan, folder, samples)
+            rounds.measure(framework, able, plan, folder, samples, notes)
+        first = frameworks[0]
+        able = [peer for peer in able if first in peer.frameworks and (peer.name, first) not in notes]
         say("measuring starts")
-        starts.measure(frameworks[0], peers, plan, folder, started)
-    tables = [report.summary(peers, requests, started), report.details(peers, requests)]
-    return "\n\n".join([report.heading(plan, found), *tables])
+        starts.measure(first, able, plan, folder, started, notes)
+        say("measuring full load")
+        loads.measure(first, able, plan, folder, loaded, notes)
+    return Measured(plan, peers, found, requests, started, loaded, notes)
+
+
+def set_up(peer: Peer, notes: Notes) -> dict[str, str]:
+    """Make a peer's environment where needed and return its versions; note why it cannot be made."""
+    try:
+        return versions(peer)
+    except SetupError as error:
+        notes[peer.name, SETUP] = str(error)
+        return {}
 
 
 def main() -> None:
     """Run the command."""
     options = parse(sys.argv[1:])
+    folder = HERE if options.write else options.output
+    if folder and importlib.util.find_spec("matplotlib") is None:
+        sys.exit("benchmarks: the chart needs matplotlib: pip install '.[bench]'")
     given = {name: getattr(options, name) for name in COUNTS if getattr(options, name) is not None}
     plan = (QUICK if options.quick else FULL)._replace(**given)
     peers = [peer for peer in PEERS if peer.name == BASELINE or peer.name in options.rows]
-    try:
-        sys.stdout.write(measure(options.frameworks, plan, peers) + "\n")
-    except SetupError as error:
-        sys.exit(f"benchmarks: {error}")
+    measured = measure(options.frameworks, plan, peers)
+    sys.stdout.write(report.whole(measured, publish.CHART))
+    if folder:
+        publish.write(folder, measured)
+    if options.write:
+        publish.update(publish.README, HERE)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,9 @@ BASE = {
 
 
 def parents(flags: str) -> Iterator[str]:
-    """Yield a traceparent header for every second request and "" for the others, without end."""
+    """Yield a traceparent header for every second request and "" for the others, without end; all "" without flags."""
+    if not flags:
+        return itertools.repeat("")
     made = []
     for number in range(PARENTS):
         trace, span = random.getrandbits(128) | 1, random.getrandbits(64) | 1
@@ -83,6 +85,11 @@ def call(app: Callable[..., Any], parent: str) -> None:
         raise AssertionError(f"the application answered {answer} {read!r}")
 
 
+def percentile(taken: list[int], share: float) -> float:
+    """Return the microseconds below which a share of some nanoseconds lie."""
+    return sorted(taken)[int(len(taken) * share)] / 1000
+
+
 class Driver:
     """The application under measurement; `count_url` is where the endpoint tells what has arrived."""
 
@@ -102,7 +109,7 @@ class Driver:
         headers = parents(flags)
         gc.collect()
         before = time.process_time()
-        taken = self.call_for(seconds, headers)
+        taken, waited = self.call_for(seconds, headers)
         time.sleep(settle)
         # What an earlier round lost is not waited for again.
         expected = self.arrived + (len(taken) if sends else 0)
@@ -110,18 +117,19 @@ class Driver:
         self.sent += len(taken) if sends else 0
         self.arrived = counted["items"]
         cpu = (time.process_time() - before) / len(taken) * 1e6
-        taken.sort()
         shares = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
-        percentiles = {name: taken[int(len(taken) * share)] / 1000 for name, share in shares.items()}
-        return {"cpu": cpu, **percentiles, **counted, "sent": self.sent}
+        percentiles = {name: percentile(taken, share) for name, share in shares.items()}
+        return {"cpu": cpu, **percentiles, "wall p99": percentile(waited, 0.99), **counted, "sent": self.sent}
 
-    def call_for(self, seconds: float, headers: Iterator[str]) -> list[int]:
-        """Call for about `seconds`; return how many nanoseconds each call took.
+    def call_for(self, seconds: float, headers: Iterator[str]) -> tuple[list[int], list[int]]:
+        """Call for about `seconds`; return how many nanoseconds each call took, and how long the caller waited.
 
         A call counts while any thread of this process runs, so waiting for another of its threads counts, and
-        standing still for other programs on the machine does not.
+        standing still for other programs on the machine does not. Nor does standing still for the disk, which is
+        why the time that the caller waited is measured too.
         """
         taken: list[int] = []
+        waited: list[int] = []
         wall, cpu = time.perf_counter_ns, time.process_time_ns
         end = wall() + int(seconds * 1e9)
         while len(taken) % BATCH or wall() < end:
@@ -129,8 +137,10 @@ class Driver:
             started, used = wall(), cpu()
             call(self.app, parent)
             used = cpu() - used
-            taken.append(min(wall() - started, used))
-        return taken
+            passed = wall() - started
+            taken.append(min(passed, used))
+            waited.append(passed)
+        return taken, waited
 
     def wait(self, items: int) -> dict[str, int]:
         """Sleep until the endpoint has `items` items; return what it counted.

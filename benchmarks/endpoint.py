@@ -1,40 +1,36 @@
-"""An ingestion endpoint: `python endpoint.py` prints its port and serves until stdin ends.
+"""An endpoint for all peers: `python -m benchmarks.endpoint` prints its port and serves until stdin ends.
 
-It takes any POST, answers as the ingestion service does, and counts items by instrumentation key and id.
+It takes any request, with and without TLS, answers as the peer's own service does, and counts items by key and id.
 `GET /count/KEY?items=N&seconds=S` answers as soon as N items of a key have arrived, or after S seconds.
 """
 
 from __future__ import annotations
 
+import argparse
 import collections
-import gzip
 import json
+import socket
+import ssl
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from typing import Any, Sequence
+from urllib.parse import parse_qsl, urlsplit
 
-arrived: dict[str, collections.Counter[tuple[str, str]]] = collections.defaultdict(collections.Counter)
+from benchmarks.protocols import Item, Received, receive
+
+HANDSHAKE = b"\x16"
+arrived: dict[str, collections.Counter[object]] = collections.defaultdict(collections.Counter)
 changed = threading.Condition()
 
 
-def read_items(body: bytes, encoding: str) -> list[Any]:
-    """Return the items of a body: a JSON array, or one object a line."""
-    text = (gzip.decompress(body) if encoding == "gzip" else body).strip()
-    if text.startswith(b"["):
-        return list(json.loads(text))
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def receive(items: list[Any]) -> dict[str, Any]:
-    """Count the items and return the service's answer."""
+def keep(items: Sequence[Item]) -> None:
+    """Count items."""
     with changed:
-        for item in items:
-            data = item["data"]
-            arrived[item["iKey"].lower()][data["baseType"], str(data["baseData"].get("id"))] += 1
+        for key, item in items:
+            arrived[key][item] += 1
         changed.notify_all()
-    return {"itemsReceived": len(items), "itemsAccepted": len(items), "errors": []}
 
 
 def count(key: str, items: int, seconds: float) -> dict[str, int]:
@@ -49,23 +45,37 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    server: Server
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        items = read_items(body, self.headers.get("Content-Encoding", "")) if "/track" in self.path else []
-        self.reply(receive(items))
+        received = self.understand()
+        keep(received.items)
+        time.sleep(self.server.delay)
+        self.reply(received)
+
+    def do_PUT(self) -> None:
+        self.do_POST()
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        key = parts.path.rpartition("/")[2]
-        self.reply(count(key, int(query.get("items", "0")), float(query.get("seconds", "0"))))
+        if parts.path.startswith("/count/"):
+            query = dict(parse_qsl(parts.query))
+            counted = count(parts.path[7:], int(query.get("items", "0")), float(query.get("seconds", "0")))
+            self.reply(Received(body=counted))
+        else:
+            self.reply(self.understand())
 
-    def reply(self, answer: dict[str, Any]) -> None:
+    def understand(self) -> Received:
+        """Read the body and find out what it is."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        parts = urlsplit(self.path)
+        return receive(parts.path, dict(parse_qsl(parts.query)), self.headers.get("Content-Encoding", ""), body)
+
+    def reply(self, received: Received) -> None:
         """Send an answer in one piece."""
-        body = json.dumps(answer).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json; charset=utf-8")
+        body = received.body if isinstance(received.body, bytes) else json.dumps(received.body).encode()
+        self.send_response(received.status)
+        self.send_header("Content-Type", received.content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -75,15 +85,34 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """The listening socket."""
+    """The listening socket; a post is answered `delay` seconds late, `tls` is for those who insist on it."""
 
     daemon_threads = True
     request_queue_size = 128
 
+    def __init__(self, delay: float, tls: ssl.SSLContext | None) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.delay = delay
+        self.tls = tls
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection, encrypted when its first byte asks for it."""
+        if self.tls is not None and request.recv(1, socket.MSG_PEEK) == HANDSHAKE:
+            request = self.tls.wrap_socket(request, server_side=True)
+        super().finish_request(request, client_address)
+
 
 def main() -> None:
     """Serve on a free port of 127.0.0.1 until the parent goes."""
-    server = Server(("127.0.0.1", 0), Handler)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--delay", type=float, default=0.0)
+    parser.add_argument("--certificate")
+    options = parser.parse_args()
+    tls = None
+    if options.certificate:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(options.certificate)
+    server = Server(options.delay, tls)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_address[1], flush=True)  # noqa: T201 - the parent reads it
     sys.stdin.read()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -14,9 +15,15 @@ from typing import Mapping
 
 from benchmarks.peers import FRAMEWORKS, Peer
 
-FOLDER = pathlib.Path(__file__).resolve().parent.parent / ".venv-bench"
+HERE = pathlib.Path(__file__).resolve().parent
+FOLDER = HERE.parent / ".venv-bench"
 SERVERS = (*FRAMEWORKS, "gunicorn")
-FOREIGN = ("AUTOTRACE_", "_AUTOTRACE_", "APPLICATIONINSIGHTS_", "APPINSIGHTS_", "OTEL_", "PYTHON", "WIRING_")
+FOREIGN = (
+    *("AUTOTRACE_", "_AUTOTRACE_", "APPLICATIONINSIGHTS_", "APPINSIGHTS_", "WIRING_"),
+    *("OTEL_", "DD_", "_DD_", "NEW_RELIC_", "ELASTIC_APM_", "PYTHON", "DJANGO_"),
+)
+# Some peers want to know it before the application starts.
+APPLICATIONS = {"django": {"DJANGO_SETTINGS_MODULE": "django_settings"}}
 
 
 class SetupError(Exception):
@@ -25,11 +32,15 @@ class SetupError(Exception):
 
 def scripts(peer: Peer) -> pathlib.Path:
     """Return the directory of the python and the console scripts that `peer` runs with, made where needed."""
+    for program in peer.programs:
+        if shutil.which(program) is None:
+            raise SetupError(f"the program {program} is not installed")
     if not peer.requires:
         return pathlib.Path(sysconfig.get_path("scripts"))
     home = FOLDER / peer.name
-    # The same versions of the frameworks as in the environment at hand, so that the rows can be compared.
-    wanted = [[*(f"{name}=={version(name)}" for name in SERVERS), *peer.requires]]
+    # The pip that comes with an old Python settles for old releases of some peers. The frameworks are those of the
+    # environment at hand, so that the rows can be compared.
+    wanted = [["--upgrade", "pip"], [*(f"{name}=={version(name)}" for name in SERVERS), *peer.requires]]
     if peer.unpinned:
         wanted.append(["--no-deps", *peer.unpinned])
     stamp, text = home / "made-of", "\n".join([sys.version, *(" ".join(words) for words in wanted)])
@@ -52,7 +63,7 @@ def install(where: pathlib.Path, words: list[str]) -> None:
 
 
 def versions(peer: Peer) -> dict[str, str]:
-    """Return the installed versions of what matters for a peer, by distribution name."""
+    """Return the installed versions of what matters for a peer, by distribution name; raises SetupError."""
     names = [*SERVERS, *(re.split("[<=>]", word)[0] for word in (*peer.requires, *peer.unpinned))]
     code = "import importlib.metadata, sys; print(*map(importlib.metadata.version, sys.argv[1:]))"
     command = [str(scripts(peer) / "python"), "-c", code, *names]
@@ -60,13 +71,22 @@ def versions(peer: Peer) -> dict[str, str]:
     return dict(zip(names, done.stdout.split()))
 
 
-def environment(peer: Peer, extra: Mapping[str, str], url: str, key: str, folder: pathlib.Path) -> dict[str, str]:
-    """Return the environment variables of a peer's process; `key` tells its items from those of others."""
+def environment(peer: Peer, framework: str, extra: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables of a peer's process: its own, the `extra` ones and those of a framework.
+
+    `names` fills their braces, see peers.py; {connection}, {port} and {here} follow from the others.
+    """
     env = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    env.update(PATH=f"{scripts(peer)}{os.pathsep}{env.get('PATH', '')}", HOME=str(folder), TMPDIR=str(folder))
-    connection = f"InstrumentationKey={key};IngestionEndpoint={url}"
+    env.update(PATH=f"{scripts(peer)}{os.pathsep}{env.get('PATH', '')}", HOME=names["folder"], TMPDIR=names["folder"])
+    env.update(APPLICATIONS.get(framework, {}))
+    known = {
+        "connection": "InstrumentationKey={key};IngestionEndpoint={url}".format(**names),
+        "port": names["url"].rpartition(":")[2],
+        "here": str(HERE),
+        **names,
+    }
     for name, text in {**peer.environment, **extra}.items():
-        env[name] = text.format(connection=connection, url=url, folder=folder)
+        env[name] = text.format(**known)
     return env
 
 

@@ -5,23 +5,30 @@ from __future__ import annotations
 import contextlib
 import json
 import pathlib
+import shlex
+import shutil
 import subprocess
 import sys
 import uuid
 from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 
 from benchmarks import environments
+from benchmarks.environments import HERE
 from benchmarks.peers import Peer
 
-HERE = pathlib.Path(__file__).resolve().parent
 STOP = 20.0
 
 
 class Place(NamedTuple):
-    """Where a measurement runs: the endpoint's URL and a scratch directory."""
+    """Where a measurement runs: the endpoint's URL, a scratch directory, the file of the endpoint's certificate."""
 
     url: str
     folder: pathlib.Path
+    certificate: pathlib.Path
+
+    def names(self, key: str) -> dict[str, str]:
+        """Return what fills the braces in a peer's environment variables; `key` is the process's own."""
+        return {"url": self.url, "folder": str(self.folder), "certificate": str(self.certificate), "key": key}
 
 
 class Mode(NamedTuple):
@@ -34,6 +41,16 @@ class Mode(NamedTuple):
     settle: float = 0.0
 
 
+class PeerError(Exception):
+    """A process that is measured went away or does not answer; the text is for the reader of the report."""
+
+
+def last_words(log: pathlib.Path) -> str:
+    """Return the last line that a process wrote into its log."""
+    lines = log.read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "it says nothing"
+
+
 class Driven:
     """A running driver."""
 
@@ -41,9 +58,10 @@ class Driven:
         self.process = process
         self.log = log
         self.mode = mode
+        self.last: dict[str, float] = {}
 
     def work(self, seconds: float) -> dict[str, float]:
-        """Have the driver make requests and return what it measured; see driver.py."""
+        """Have the driver make requests and return what it measured, see driver.py; raises PeerError."""
         mode = self.mode
         wanted = {"seconds": seconds, "flags": mode.flags, "sends": mode.sends, "settle": mode.settle}
         assert self.process.stdin is not None
@@ -55,9 +73,9 @@ class Driven:
         for line in self.process.stdout:
             # An application or a peer may print lines of its own.
             if line.startswith("{"):
-                answer: dict[str, float] = json.loads(line)
-                return answer
-        raise RuntimeError(f"a driver went away, it said:\n{self.log.read_text()[-4000:]}")
+                self.last = json.loads(line)
+                return self.last
+        raise PeerError(last_words(self.log))
 
 
 @contextlib.contextmanager
@@ -83,18 +101,32 @@ def running(command: Sequence[str], log: pathlib.Path, **options: Any) -> Iterat
 
 
 @contextlib.contextmanager
-def endpoint(folder: pathlib.Path) -> Iterator[Place]:
-    """Run the ingestion endpoint in a process of its own."""
-    with running([sys.executable, str(HERE / "endpoint.py")], folder / "endpoint.log") as process:
+def endpoint(folder: pathlib.Path, delay: float = 0.0) -> Iterator[Place]:
+    """Run the endpoint in a process of its own; it answers posts `delay` seconds late."""
+    certificate = folder / "endpoint.pem"
+    words = [sys.executable, "-m", "benchmarks.endpoint", f"--delay={delay}"]
+    if shutil.which("openssl"):
+        make_certificate(certificate)
+        words.append(f"--certificate={certificate}")
+    with running(words, folder / "endpoint.log", cwd=HERE.parent) as process:
         assert process.stdout is not None
-        yield Place(f"http://127.0.0.1:{int(process.stdout.readline())}", folder)
+        yield Place(f"http://127.0.0.1:{int(process.stdout.readline())}", folder, certificate)
+
+
+def make_certificate(path: pathlib.Path) -> None:
+    """Write a key and a certificate for 127.0.0.1 that is its own authority."""
+    words = shlex.split(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1"
+        " -addext subjectAltName=IP:127.0.0.1 -keyout - -out -"
+    )
+    path.write_bytes(subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=True).stdout)
 
 
 @contextlib.contextmanager
 def driver(peer: Peer, framework: str, mode: Mode, place: Place) -> Iterator[Driven]:
     """Run the application of a framework under a peer."""
     key = str(uuid.uuid4())
-    env = environments.environment(peer, mode.extra, place.url, key, place.folder)
+    env = environments.environment(peer, framework, {**peer.hurried, **mode.extra}, place.names(key))
     count_url = f"{place.url}/count/{key}"
     words = command(peer, "python", str(HERE / "driver.py"), f"{framework}_app", count_url)
     log = place.folder / f"{peer.name}-{framework}-{mode.name}.log"

@@ -1,39 +1,57 @@
-"""The measurements as Markdown."""
+"""The measurements as Markdown: the block that the README shows, and the whole report."""
 
 from __future__ import annotations
 
 import datetime
 import os
 import platform
-from typing import Mapping, Sequence
+from statistics import median
+from typing import Iterable, Iterator, Mapping, NamedTuple, Sequence
 
-from benchmarks.figures import BLACKLISTED, TRACED, UNSAMPLED, Plan, Samples, Spread, added, total
-from benchmarks.peers import BASELINE, Peer
+from benchmarks.cells import NOTHING, arrivals, figure, share, table, worst
+from benchmarks.figures import BLACKLISTED, TENTH, TRACED, UNSAMPLED, Notes, Plan, Samples
+from benchmarks.method import describe
+from benchmarks.peers import Peer
 
-NOTHING = "-"
-LATENCY = ("p50", "p99", "p99.9")
+BEGIN, END = "<!-- bench: written by make bench -->", "<!-- end of bench -->"
+MODES = (BLACKLISTED, TENTH, UNSAMPLED)
+LATENCY = ("p50", "p99", "p99.9", "wall p99")
 STARTS = {"program": ("s", 2), "first": ("s", 2), "memory": ("MiB", 0)}
 
 
-def heading(plan: Plan, versions: Mapping[str, Mapping[str, str]]) -> str:
-    """Return on what, when and how it was measured; `versions` has those of each peer's packages."""
+class Measured(NamedTuple):
+    """All that was measured: requests by framework, starts, loads; and the versions of packages by peer title."""
+
+    plan: Plan
+    peers: Sequence[Peer]
+    versions: Mapping[str, Mapping[str, str]]
+    requests: Mapping[str, Samples]
+    starts: Samples
+    loads: Samples
+    notes: Notes
+
+
+def whole(measured: Measured, chart: str) -> str:
+    """Return the report; `chart` is where the chart lies, seen from it."""
+    parts = ["# What tracing costs", block(measured, chart)]
+    parts += ["## Requests", "µs a request, with the lowest and the highest round in brackets.", details(measured)]
+    parts += ["## How it was measured", describe(measured.plan), "## Versions"]
+    parts.append("\n".join(f"- {title}: {listed(found)}" for title, found in measured.versions.items()))
+    return "\n\n".join(parts) + "\n"
+
+
+def block(measured: Measured, chart: str) -> str:
+    """Return everything at a glance, between the markers."""
+    parts = [BEGIN, machine(), summary(measured), delivery(measured), "\n".join(notes(measured))]
+    return "\n\n".join([*filter(None, parts), f"![CPU time and latency that each peer adds]({chart})", END])
+
+
+def machine() -> str:
+    """Return when and on what it was measured."""
     today = datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     system = f"{platform.system()} {platform.release()}"
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    lines = [
-        f"Measured {today}: {os.cpu_count()} cores, {cpu_model()}, {system}, {python}.",
-        f"Requests: {plan.generations * plan.rounds} rounds of {plan.long:g} s in {plan.generations} processes, one"
-        " after the other without a pause,",
-        "half of them with a traceparent. CPU is that of all threads until everything is sent; a latency leaves out",
-        "the time in which the process stood still for other programs.",
-        f"Starts: {plan.starts} of gunicorn with 2 workers; its memory is the PSS of all processes.",
-        "All figures are medians, with ranges in brackets; one with a sign is what is added to the bare application",
-        "in the same round.",
-        "",
-    ]
-    for title, found in versions.items():
-        lines.append(f"- {title}: " + ", ".join(f"{name} {number}" for name, number in found.items()))
-    return "\n".join(lines)
+    return f"Measured {today}: {os.cpu_count()} cores, {cpu_model()}, {system}, {python}."
 
 
 def cpu_model() -> str:
@@ -45,62 +63,82 @@ def cpu_model() -> str:
         return platform.processor() or platform.machine()
 
 
-def summary(peers: Sequence[Peer], frameworks: Mapping[str, Samples], starts: Samples) -> str:
-    """Return everything at a glance, a row for each peer; p99 is that of the framework where it is worst."""
-    columns = ["CPU µs a request", *(name.capitalize() for name in frameworks), "p99 added"]
-    columns += ["`python -c pass`", "first response", "memory"]
+def summary(measured: Measured) -> str:
+    """Return the costs, a row for each peer; a column that is not a framework's has the one where it is worst."""
+    frameworks = measured.requests
+    columns = ["CPU µs a request", *map(str.capitalize, frameworks), "of OpenCensus", BLACKLISTED, UNSAMPLED]
+    columns += ["p99 µs", "`python -c pass`", "first response", "memory", "sent", "lost", "twice"]
     rows = []
-    for peer in peers:
-        cpu = [cell(peer, shown(peer, samples, TRACED, "cpu"), "", 0) for samples in frameworks.values()]
-        latency = [added(samples, peer.name, TRACED, "p99") for samples in frameworks.values()]
-        worst = max((found.middle for found in latency if found is not None), default=0.0)
-        p99 = NOTHING if peer.name == BASELINE else f"{worst / 1000:+.2f} ms"
-        costs = [cell(peer, shown(peer, starts, TRACED, figure), *form) for figure, form in STARTS.items()]
-        rows.append([peer.title, *cpu, p99, *costs])
+    for peer in measured.peers:
+        row = [peer.title, *(figure(peer, samples, TRACED, "cpu", "", 0) for samples in frameworks.values())]
+        row.append(share(peer, frameworks.values(), "cpu"))
+        row += [worst(peer, frameworks.values(), mode, "cpu", "", 1) for mode in (BLACKLISTED, UNSAMPLED)]
+        row.append(worst(peer, frameworks.values(), TRACED, "p99", "", 0))
+        row += [figure(peer, measured.starts, TRACED, name, *form) for name, form in STARTS.items()]
+        rows.append([*row, *arrivals(peer, list(frameworks.values()))])
     return table(columns, rows)
 
 
-def details(peers: Sequence[Peer], frameworks: Mapping[str, Samples]) -> str:
-    """Return a row for each framework and peer, in microseconds, with the ranges and what arrived."""
-    columns = ["µs a request", "CPU, traced", "blacklisted", "unsampled", *LATENCY, "sent", "lost", "twice"]
+def delivery(measured: Measured) -> str:
+    """Return what arrived at full load with a slow endpoint, a row for each peer; "" when it was not measured."""
+    columns = ["full load, slow endpoint", "requests a second", "arrived by the stop", "after the next start"]
+    columns += ["lost", "twice", "stop"]
     rows = []
-    for framework, samples in frameworks.items():
-        for peer in peers:
-            if (peer.name, TRACED, "cpu") not in samples:
-                continue
-            figures = [(mode, "cpu", 1) for mode in (TRACED, BLACKLISTED, UNSAMPLED)]
-            figures += [(TRACED, name, 0) for name in LATENCY]
-            cells = [cell(peer, shown(peer, samples, mode, name), "", digits, True) for mode, name, digits in figures]
-            rows.append([f"{framework.capitalize()}, {peer.title}", *cells, *delivery(peer, samples)])
+    for peer in measured.peers:
+        found = {key[2]: values for key, values in measured.loads.items() if key[0] == peer.name}
+        if found:
+            counts = arrived({name: sum(values) for name, values in found.items()}) if peer.sends else [NOTHING] * 4
+            rows.append([peer.title, f"{median(found['rate']):.0f}", *counts, f"{median(found['stop']):.1f} s"])
+    return table(columns, rows) if rows else ""
+
+
+def arrived(sums: Mapping[str, float]) -> list[str]:
+    """Return the cells that tell what had arrived when, what never did, and what came again."""
+    lost = sums["answered in all"] - sums["items"]
+    percent = f" ({lost / sums['answered in all']:.1%})" if lost else ""
+    first = f"{sums['arrived']:.0f} of {sums['answered']:.0f}"
+    return [
+        first,
+        f"{sums['items']:.0f} of {sums['answered in all']:.0f}",
+        f"{lost:.0f}{percent}",
+        f"{sums['again']:.0f}",
+    ]
+
+
+def notes(measured: Measured) -> Iterator[str]:
+    """Yield what a reader has to know about some rows, one line a peer."""
+    for peer in measured.peers:
+        texts = [
+            peer.note,
+            *(f"{where}: {text}." for (name, where), text in measured.notes.items() if name == peer.name),
+        ]
+        texts += [f"{mode}: {items:.0f} items arrive." for mode, items in strays(peer, measured.requests.values())]
+        told = " ".join(text[0].upper() + text[1:] for text in texts if text)
+        if told:
+            yield f"- {peer.title}: {told}"
+
+
+def strays(peer: Peer, frameworks: Iterable[Samples]) -> Iterator[tuple[str, float]]:
+    """Yield the ways to set a peer that should send nothing, and how many items they did send."""
+    for mode in (BLACKLISTED, UNSAMPLED):
+        items = sum(sum(samples.get((peer.name, mode, "items"), [])) for samples in frameworks)
+        if items:
+            yield mode, items
+
+
+def details(measured: Measured) -> str:
+    """Return a row for each framework and peer, with the ranges and what arrived."""
+    columns = ["µs a request", f"CPU, {TRACED}", *MODES, *LATENCY, "sent", "lost", "twice"]
+    figures = [(mode, "cpu", 1) for mode in (TRACED, *MODES)] + [(TRACED, name, 0) for name in LATENCY]
+    rows = []
+    for framework, samples in measured.requests.items():
+        for peer in measured.peers:
+            if (peer.name, TRACED, "cpu") in samples:
+                cells = [figure(peer, samples, mode, name, "", digits, True) for mode, name, digits in figures]
+                rows.append([f"{framework.capitalize()}, {peer.title}", *cells, *arrivals(peer, [samples])])
     return table(columns, rows)
 
 
-def shown(peer: Peer, samples: Samples, mode: str, figure: str) -> Spread | None:
-    """Return what a row shows of a figure: the whole for the baseline, what is added for the others."""
-    return (total if peer.name == BASELINE else added)(samples, peer.name, mode, figure)
-
-
-def cell(peer: Peer, value: Spread | None, unit: str, digits: int, ranged: bool = False) -> str:
-    """Return a figure as text, with a sign where it is a difference."""
-    if value is None:
-        return NOTHING
-    sign = "" if peer.name == BASELINE else "+"
-    text = f"{value.middle:{sign}.{digits}f}" + (f" {unit}" if unit else "")
-    return f"{text} ({value.low:.{digits}f} to {value.high:.{digits}f})" if ranged else text
-
-
-def delivery(peer: Peer, samples: Samples) -> list[str]:
-    """Return how many items a peer owed, how many never arrived, and how many arrived again."""
-    if not peer.sends:
-        return [NOTHING] * 3
-    sent, items, again = (sum(samples[peer.name, TRACED, name]) for name in ("sent", "items", "again"))
-    return [f"{sent:.0f}", f"{sent - items:.0f}", f"{again:.0f}"]
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table whose columns line up as text too."""
-    lines = [list(columns), *map(list, rows)]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
-    lines.insert(1, ["-" * width for width in widths])
-    padded = [[text.ljust(width) for text, width in zip(line, widths)] for line in lines]
-    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
+def listed(versions: Mapping[str, str]) -> str:
+    """Return the versions of packages in one line."""
+    return ", ".join(f"{name} {number}" for name, number in versions.items()) or NOTHING

@@ -4,37 +4,80 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-from typing import Iterator, Mapping, Sequence
+from typing import Iterator, Mapping, NamedTuple, Sequence
 
 from benchmarks import processes
-from benchmarks.figures import BLACKLISTED, TRACED, UNSAMPLED, Plan, Samples
-from benchmarks.peers import Peer
-from benchmarks.processes import Mode
+from benchmarks.figures import BARE, BLACKLISTED, TENTH, TRACED, UNSAMPLED, Notes, Plan, Samples
+from benchmarks.peers import BASELINE, Peer
+from benchmarks.processes import Driven, Mode, PeerError, Place
 
-FIGURES = ("cpu", "p50", "p99", "p99.9")
+FIGURES = ("cpu", "p50", "p99", "p99.9", "wall p99")
 # Counted since the start of a process: its last answer has them all.
 DELIVERY = ("sent", "items", "again")
 
 
-def measure(framework: str, peers: Sequence[Peer], plan: Plan, folder: pathlib.Path, samples: Samples) -> None:
-    """Measure the application of one framework under each peer, in each way that the peer can be set."""
+class Lane(NamedTuple):
+    """The drivers of one peer, by mode."""
+
+    peer: Peer
+    drivers: Mapping[str, Driven]
+
+
+def measure(
+    framework: str, peers: Sequence[Peer], plan: Plan, folder: pathlib.Path, samples: Samples, notes: Notes
+) -> None:
+    """Measure the application of one framework under each peer, in each way that the peer can be set.
+
+    A peer that breaks is noted and left out from there on.
+    """
     for _ in range(plan.generations):
+        able = [peer for peer in peers if framework in peer.frameworks and (peer.name, framework) not in notes]
         with contextlib.ExitStack() as stack:
             place = stack.enter_context(processes.endpoint(folder))
-            drivers = {
-                (peer.name, mode.name): stack.enter_context(processes.driver(peer, framework, mode, place))
-                for peer in peers
-                for mode in modes(peer)
-            }
-            for driven in drivers.values():
-                driven.work(plan.short)
-            answers = {}
-            for _ in range(plan.rounds):
-                for key, driven in drivers.items():
-                    answers[key] = driven.work(plan.long if key[1] == TRACED else plan.short)
-                    record(samples, key, answers[key], FIGURES)
-            for key, answer in answers.items():
-                record(samples, key, answer, DELIVERY)
+            lanes = [Lane(peer, start(stack, peer, framework, place)) for peer in able]
+            bare = lanes[0].drivers[TRACED]
+            for work in (warm_up, *[take_turn] * plan.rounds, take_stock):
+                for lane in list(lanes):
+                    try:
+                        work(lane, bare, plan, samples)
+                    except PeerError as error:
+                        if lane.peer.name == BASELINE:
+                            raise
+                        notes[lane.peer.name, framework] = f"does not run: {error}"
+                        lanes.remove(lane)
+                        forget(samples, lane.peer)
+
+
+def start(stack: contextlib.ExitStack, peer: Peer, framework: str, place: Place) -> dict[str, Driven]:
+    """Start a driver for each way to set a peer; all of them start at once, and `warm_up` waits for them."""
+    return {mode.name: stack.enter_context(processes.driver(peer, framework, mode, place)) for mode in modes(peer)}
+
+
+def warm_up(lane: Lane, bare: Driven, plan: Plan, samples: Samples) -> None:
+    """Have the drivers of a peer make their first requests."""
+    for driven in lane.drivers.values():
+        driven.work(plan.short)
+
+
+def take_turn(lane: Lane, bare: Driven, plan: Plan, samples: Samples) -> None:
+    """Measure a peer once in each mode, and the bare application right before it: what is compared is near in time."""
+    if lane.peer.name != BASELINE:
+        record(samples, (lane.peer.name, BARE), bare.work(plan.short), FIGURES)
+    for mode, driven in lane.drivers.items():
+        answer = driven.work(plan.long if mode == TRACED else plan.short)
+        record(samples, (lane.peer.name, mode), answer, FIGURES)
+
+
+def take_stock(lane: Lane, bare: Driven, plan: Plan, samples: Samples) -> None:
+    """Keep what has arrived of a peer's items in the end."""
+    for mode, driven in lane.drivers.items():
+        record(samples, (lane.peer.name, mode), driven.last, DELIVERY)
+
+
+def forget(samples: Samples, peer: Peer) -> None:
+    """Drop what was measured of a peer before it broke."""
+    for key in [key for key in samples if key[0] == peer.name]:
+        del samples[key]
 
 
 def record(samples: Samples, key: tuple[str, str], answer: Mapping[str, float], figures: Sequence[str]) -> None:
@@ -45,9 +88,16 @@ def record(samples: Samples, key: tuple[str, str], answer: Mapping[str, float], 
 
 def modes(peer: Peer) -> Iterator[Mode]:
     """Yield the ways to set a peer."""
-    yield Mode(TRACED, {}, "01", peer.sends, peer.settle)
+    yield Mode(TRACED, {}, "01", peer.sends, 0.0 if peer.sends else peer.settle)
     if peer.blacklisted is not None:
         yield Mode(BLACKLISTED, peer.blacklisted, "01")
-    if peer.unsampled is not None:
+    if peer.sampled is not None:
+        # Without callers, as some samplers obey them and some do not.
+        yield Mode(TENTH, at_rate(peer.sampled, "0.1"), "", False, peer.settle)
         # Some samplers obey a caller who says that the trace is sampled.
-        yield Mode(UNSAMPLED, peer.unsampled, "00")
+        yield Mode(UNSAMPLED, at_rate(peer.sampled, "0"), "00")
+
+
+def at_rate(variables: Mapping[str, str], rate: str) -> dict[str, str]:
+    """Return environment variables with a sampling rate filled in."""
+    return {name: text.replace("{rate}", rate) for name, text in variables.items()}
