@@ -159,6 +159,9 @@ class Journal:
             self._work()
         finally:
             self._ended.set()
+        if self.pid != os.getpid():
+            # A greenlet lives on in a forked child, where `threading` has forgotten it and would complain of its end.
+            threading.Event().wait()
 
     def _work(self) -> None:
         while not self._stopping.is_set():
@@ -187,7 +190,6 @@ class Journal:
     def _paused(self) -> bool:
         """Tell whether the thread has to end here and now."""
         if self.pid != os.getpid():
-            # A greenlet lives on in a forked child; the journal does not.
             return True
         with self._starting:
             if self._pausing:

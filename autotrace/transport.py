@@ -95,6 +95,8 @@ class Transport:
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._path = parts.path.rstrip("/") + _PATH
         self._connection = kind(parts.hostname or "", parts.port, timeout=seconds)
+        # An application may have the class print what all connections send.
+        self._connection.set_debuglevel(0)
         return self._connection
 
     def close(self) -> None:
