@@ -91,7 +91,8 @@ CASES: dict[str, Case] = {
     "gunicorn sync, SIGINT": gunicorn_with("flask_app:app", end=signal.SIGINT),
     "gunicorn sync, SIGQUIT": gunicorn_with("flask_app:app", end=signal.SIGQUIT),
     "gunicorn gthread": gunicorn_with("django_app:application", "--threads=4"),
-    "gunicorn gevent": gunicorn_with("flask_app:app", "--worker-class=gevent"),
+    # Without us too, this worker may wait for connections that are closed already.
+    "gunicorn gevent": gunicorn_with("flask_app:app", "--worker-class=gevent", "--graceful-timeout=5"),
     "gunicorn eventlet": eventlet(),
     "gunicorn preload": gunicorn_with("pyramid_app:app", "--preload"),
     "gunicorn max-requests": gunicorn_with("flask_app:app", "--max-requests=20"),
