@@ -8,7 +8,7 @@ import threading
 import time
 from typing import NamedTuple, Protocol
 
-from . import forks, guard
+from . import guard, imports
 from .spool import BATCH_SIZE, Spool
 
 # Seconds from one post to the next: under load a batch gathers in between.
@@ -153,7 +153,7 @@ class Journal:
 
     def _run(self) -> None:
         try:
-            with forks.importing():
+            with imports.whole():
                 # The first look-up of a host name does.
                 import encodings.idna  # noqa: F401
             self._work()

@@ -35,7 +35,7 @@ LAYERS = (
     ("settings",),
     ("values",),
     ("blacklist",),
-    ("connection_string", "expressions", "guard", "forks", "signals"),
+    ("connection_string", "expressions", "guard", "imports", "signals"),
 )
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 

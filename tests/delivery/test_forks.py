@@ -17,6 +17,7 @@ APPS = pathlib.Path(__file__).parent.parent / "apps_in_code"
 
 def run(folder: pathlib.Path, endpoint: Endpoint, *words: str, **variables: str) -> Completed:
     """Run a program under `autotrace run` to its end."""
+    folder.mkdir(exist_ok=True)
     env = {**environment(folder, endpoint), **variables}
     return run_command([script("autotrace"), "run", sys.executable, *words], env, seconds=400, cwd=APPS)
 
@@ -38,6 +39,12 @@ def test_forks_of_a_busy_process_whose_endpoint_hangs(tmp_path: pathlib.Path, en
     endpoint.hang()
     done = run(tmp_path, endpoint, "-W", "ignore", "busy_forks.py", "300")
     check_arrivals(done, tmp_path, endpoint)
+
+
+def test_forks_in_the_middle_of_the_first_request(tmp_path: pathlib.Path, endpoint: Endpoint) -> None:
+    for number in range(20):
+        done = run(tmp_path / str(number), endpoint, "-W", "ignore", "first_fork.py")
+        assert (done.code, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("trouble", ["none", "slow", "hanging"])
