@@ -6,7 +6,7 @@ import os
 from functools import lru_cache
 from typing import Any, Mapping
 
-from . import forks, guard, opencensus, settings, values
+from . import guard, imports, opencensus, settings, values
 from .blacklist import compile_entries
 from .exporters import open_default, open_exporter
 from .expressions import Expression
@@ -37,7 +37,7 @@ def build_recorder(application: str, in_code: Any, middleware: str | None) -> Re
     uses: such an application is left to it, so that no request is counted twice.
     """
     # The first request may come while another thread forks.
-    with forks.importing():
+    with imports.whole():
         return _build(application, in_code, middleware)
 
 

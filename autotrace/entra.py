@@ -13,7 +13,7 @@ from typing import Any, Iterator
 
 from opencensus.trace import execution_context
 
-from . import forks
+from . import imports
 from .answers import short
 from .blocked import BlockedError
 from .connection_string import Authentication
@@ -58,7 +58,7 @@ class Tokens:
     def _fetch(self, seconds: float) -> tuple[str, float]:
         """Ask for a token; return it and the time at which it ends."""
         try:
-            with forks.importing():
+            with imports.whole():
                 from azure.core.pipeline.policies import ContentDecodePolicy, RetryPolicy
                 from azure.identity import ManagedIdentityCredential
         except Exception as error:

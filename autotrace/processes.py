@@ -10,8 +10,7 @@ import warnings
 from contextlib import suppress
 from typing import Any, Callable, Iterable
 
-from . import forks
-from .forks import Callbacks
+from . import imports
 from .sender import Journal
 
 # Seconds that the end of a process may take.
@@ -33,7 +32,9 @@ def journal(destination: str, make: Callable[[], Journal]) -> Journal:
     found = _journals.get(key)
     if found is None:
         abandon_inherited()
-        made = make()
+        # It asks the standard library for a directory, which holds a lock meanwhile: a fork waits.
+        with imports.whole():
+            made = make()
         found = _journals.setdefault(key, made)
         if found is made:
             atexit.register(made.flush, EXIT_DEADLINE)
@@ -102,4 +103,5 @@ def _show_warnings() -> None:
             warnings.filters.remove(_hidden.pop())  # type: ignore[attr-defined]
 
 
-forks.register(Callbacks(_before_fork, _after_fork, _after_fork_in_child))
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)

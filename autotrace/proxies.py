@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from . import forks
+from . import imports
 from .blocked import BlockedError
 
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
@@ -37,7 +37,7 @@ def find_proxy(scheme: str, host: str, port: int) -> Proxy | None:
     """
     if is_loopback(host) or _is_link_local(host) or not any(name.lower().endswith("_proxy") for name in os.environ):
         return None
-    with forks.importing():
+    with imports.whole():
         from urllib import request
 
     # As everywhere in Python: lower case wins, and HTTP_PROXY does not count in a CGI script, whose clients may set it.

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import NamedTuple, Protocol
 
-from . import forks, guard
+from . import guard, imports
 from .spool import BATCH_SIZE, Spool
 
 # Seconds from one post to the next: under load a batch gathers in between.
@@ -166,12 +166,15 @@ class Journal:
 
     def _run(self) -> None:
         try:
-            with forks.importing():
+            with imports.whole():
                 # The first look-up of a host name does.
                 import encodings.idna  # noqa: F401
             self._work()
         finally:
             self._ended.set()
+        if self.pid != os.getpid():
+            # A greenlet lives on in a forked child, where `threading` has forgotten it and would complain of its end.
+            threading.Event().wait()
 
     def _work(self) -> None:
         while not self._stopping.is_set():
@@ -200,7 +203,6 @@ class Journal:
     def _paused(self) -> bool:
         """Tell whether the thread has to end here and now."""
         if self.pid != os.getpid():
-            # A greenlet lives on in a forked child; the journal does not.
             return True
         with self._starting:
             if self._pausing:

@@ -38,7 +38,7 @@ LAYERS = (
     ("settings",),
     ("values",),
     ("blacklist",),
-    ("connection_string", "expressions", "guard", "blocked", "forks", "signals"),
+    ("connection_string", "expressions", "guard", "blocked", "imports", "signals"),
 )
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 

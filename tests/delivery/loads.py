@@ -32,8 +32,9 @@ def answer(port: int, first: int, count: int, connections: int = 6, keep: bool =
 
 
 def arrivals(endpoint: Endpoint) -> collections.Counter[int]:
-    """Count the arrivals of each number."""
-    return collections.Counter(int(item["tags"]["ai.operation.id"], 16) - 1 for item in endpoint.requests())
+    """Count the arrivals of each number; requests without one have a trace id of the server's own."""
+    traces = [int(item["tags"]["ai.operation.id"], 16) for item in endpoint.requests()]
+    return collections.Counter(trace - 1 for trace in traces if trace < 1 << 64)
 
 
 def flush(folder: pathlib.Path, endpoint: Endpoint) -> None:

@@ -81,13 +81,18 @@ RUNSERVER = Case([sys.executable, "manage.py", "runserver", "{port}"], leaves=Tr
 PYRAMID = {"PYTHONPATH": str(APPS)}
 PSERVE = console_script("pserve", "pserve.ini", "port={port}", leaves=True)._replace(env=PYRAMID)
 PSERVE_RELOAD = console_script("pserve", "--reload", "pserve.ini", "port={port}", leaves=True)._replace(env=PYRAMID)
+SCRIPTS = {
+    server: Case([sys.executable, "script.py", server, "{port}"], leaves=True)
+    for server in ("app.run", "waitress.serve", "wsgiref")
+}
 
 CASES: dict[str, Case] = {
     "gunicorn sync": gunicorn_with("flask_app:app"),
     "gunicorn sync, SIGINT": gunicorn_with("flask_app:app", end=signal.SIGINT),
     "gunicorn sync, SIGQUIT": gunicorn_with("flask_app:app", end=signal.SIGQUIT),
     "gunicorn gthread": gunicorn_with("django_app:application", "--threads=4"),
-    "gunicorn gevent": gunicorn_with("flask_app:app", "--worker-class=gevent"),
+    # Without us too, this worker may wait for connections that are closed already.
+    "gunicorn gevent": gunicorn_with("flask_app:app", "--worker-class=gevent", "--graceful-timeout=5"),
     "gunicorn eventlet": eventlet(),
     "gunicorn preload": gunicorn_with("pyramid_app:app", "--preload"),
     "gunicorn max-requests": gunicorn_with("flask_app:app", "--max-requests=20"),
@@ -111,7 +116,11 @@ CASES: dict[str, Case] = {
     "pserve, Ctrl-C": interrupted(PSERVE),
     "pserve --reload": PSERVE_RELOAD,
     "pserve --reload, Ctrl-C": interrupted(PSERVE_RELOAD),
-    "wsgiref in a script": Case(wsgiref("flask_app:app")),
+    "a script that ends itself": Case(wsgiref("flask_app:app")),
+    **{name: ended
+       for server in ("app.run", "waitress.serve", "wsgiref")
+       for name, ended in ((f"{server} in a script", SCRIPTS[server]),
+                           (f"{server} in a script, Ctrl-C", interrupted(SCRIPTS[server])))},
     **{f"uwsgi{mode}{more}": uwsgi(*mode.split(), *more.split(), end=end)
        for mode in ("", " --enable-threads", " --lazy-apps", " --skip-atexit")
        for more, end in (("", signal.SIGINT), (" --processes=2", signal.SIGINT), (" --die-on-term", signal.SIGTERM))},

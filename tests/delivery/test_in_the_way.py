@@ -1,0 +1,86 @@
+"""Sending is never in the way: not in the logs, not in the arbiter, not in an event loop, not with strict warnings."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+
+from tests.delivery.loads import PROBE, answer, arrivals, flush
+from tests.delivery.table import eventlet, gunicorn_with
+from tests.endpoint import Endpoint
+from tests.harness import APPS, gunicorn, serve
+from tests.needs import need
+
+pytestmark = pytest.mark.delivery
+IN_CODE = pathlib.Path(__file__).parent.parent / "apps_in_code"
+COUNT = 40
+
+
+def threads(pid: int) -> int:
+    """Count the threads of a process, as the system does."""
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+@pytest.mark.parametrize("options", [[], ["--preload"]], ids=["", "preload"])
+def test_the_arbiter_has_no_thread_of_ours(options: list[str], tmp_path: pathlib.Path, endpoint: Endpoint) -> None:
+    command = [*gunicorn("eager:app", workers=2), "--config=../apps/gunicorn.conf.py", "--max-requests=10", *options]
+    counted: dict[bool, set[int]] = {}
+    for traced in (False, True):
+        with serve(command, tmp_path / str(traced), endpoint, {}, traced, IN_CODE, PROBE) as server:
+            # gunicorn may have one of its own.
+            counted[traced] = set()
+            for first in range(1, 1 + COUNT, 10):
+                answer(server.port, first, 10, keep=False)
+                counted[traced].add(threads(server.process.pid))
+            assert not traced or endpoint.wait_until(lambda: len(arrivals(endpoint)) > COUNT)
+            counted[traced].add(threads(server.process.pid))
+            server.stop()
+    assert max(counted[True]) == max(counted[False])
+    assert set(arrivals(endpoint)) == set(range(COUNT + 1))
+
+
+TROUBLES = {"refused": lambda endpoint: endpoint.refuse(), "503": lambda endpoint: endpoint.fail(503)}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_the_application_logs_nothing_of_ours(trouble: str, tmp_path: pathlib.Path, endpoint: Endpoint) -> None:
+    seen = {}
+    for traced in (False, True):
+        TROUBLES[trouble](endpoint)
+        folder = tmp_path / str(traced)
+        log = tmp_path / f"{traced}.log"
+        command = [*gunicorn("loud:app"), "--config=../apps/gunicorn.conf.py"]
+        with serve(command, folder, endpoint, {"APP_LOG": str(log)}, traced, IN_CODE, PROBE) as server:
+            answer(server.port, 0, COUNT)
+            if traced and trouble != "refused":
+                assert endpoint.wait_for_posts(1)
+            server.stop()
+        seen[traced] = (log.read_text(), server.stdout(), server.stderr())
+    assert seen[True] == seen[False]
+    endpoint.heal()
+    endpoint.accept()
+    flush(folder, endpoint)
+    assert set(arrivals(endpoint)) == set(range(COUNT))
+
+
+GREEN = {"gevent": gunicorn_with("flask_app:app", "--worker-class=gevent"), "eventlet": eventlet()}
+
+
+@pytest.mark.parametrize("name", GREEN)
+def test_a_hanging_endpoint_holds_up_no_greenlet(name: str, tmp_path: pathlib.Path, endpoint: Endpoint) -> None:
+    case = GREEN[name]
+    for path in case.needs:
+        need(path.exists(), f"{path.name} is not installed")
+    endpoint.hang()
+    with serve(case.command, tmp_path, endpoint, case.env, True, APPS, PROBE) as server:
+        answer(server.port, 0, COUNT)
+        assert endpoint.wait_for_posts(1)
+        # The sender waits for an answer now, for ten seconds.
+        answer(server.port, COUNT, COUNT)
+        assert all(not post.items for post in endpoint.posts)
+        endpoint.heal()
+        server.stop()
+    flush(tmp_path, endpoint)
+    assert set(arrivals(endpoint)) == set(range(2 * COUNT))
