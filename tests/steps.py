@@ -41,9 +41,13 @@ class Steps:
         return self.said()
 
     def kill(self) -> None:
-        """Kill the process."""
+        """Kill the process, if it has not ended, and close the pipes to it."""
         self.process.kill()
         self.process.wait(30)
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
 
     def said(self) -> str:
         """Return its stderr so far."""
@@ -58,7 +62,3 @@ def steps(env: Mapping[str, str], folder: pathlib.Path, name: str = "stderr") ->
         yield running
     finally:
         running.kill()
-        for pipe in (running.process.stdin, running.process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
