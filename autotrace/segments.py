@@ -54,9 +54,17 @@ class Segment:
         """Write a whole line or nothing; OSError when the disk does not take it."""
         written = os.pwrite(self.fd, line, self.size)
         if written != len(line):
+            self._write_rest(line, written)
+        self.size += len(line)
+
+    def _write_rest(self, line: bytes, written: int) -> None:
+        try:
+            # This is what says why the disk took a part.
+            while written < len(line):
+                written += os.pwrite(self.fd, line[written:], self.size + written)
+        except OSError:
             os.ftruncate(self.fd, self.size)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self.size += written
+            raise
 
     def read(self, end: int) -> bytes:
         """Return the unsent lines before the offset `end`; OSError when the disk does not give them."""
@@ -253,7 +261,8 @@ def list_segments(directory: str) -> list[Listed]:
                 if found.st_mode & refused:
                     guard.warn("writable", f"{entry.name} in the spool is left alone: other users may write to it")
                     continue
-                listed.append(Listed(entry.name, found.st_size))
+                # What is larger goes as soon as somebody takes it over: it must not drive out the rest before.
+                listed.append(Listed(entry.name, min(found.st_size, _LARGEST)))
     return sorted(listed)
 
 
