@@ -205,7 +205,8 @@ def take_over(path: str) -> Segment | None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         found = os.fstat(fd)
-        if found.st_nlink == 0 or not stat.S_ISREG(found.st_mode):
+        # One that was delivered in between is gone; one with a second name is somebody's own.
+        if found.st_nlink != 1 or not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
         segment = Segment(fd, path, _HEADER, _HEADER)
         if found.st_size > _LARGEST:

@@ -24,7 +24,7 @@ HELD_MOST = 8
 RETENTION = 47 * 3600
 # Seconds after which lines go to a new segment: one with lines of yesterday and of today could not expire. In memory
 # sooner, for the disk may be back.
-ROTATION, MEMORY_ROTATION = 600, 60
+ROTATION, MEMORY_ROTATION = 1800, 60
 
 
 class Batch(NamedTuple):

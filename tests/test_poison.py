@@ -157,6 +157,7 @@ def test_what_is_not_ours_is_left_alone(tmp_path: pathlib.Path, endpoint: Endpoi
         os.close(here)
     (folder / "04-writable.lines").write_bytes(content)
     (folder / "04-writable.lines").chmod(0o622)
+    os.link(tmp_path / "secret", folder / "05-second-name.lines")
     (folder / "README").write_text("hello")
     strange = {path.name for path in folder.iterdir()}
     (folder / "09.lines").write_bytes(START + line(2))

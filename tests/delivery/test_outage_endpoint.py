@@ -143,3 +143,16 @@ def test_an_outage_longer_than_the_server_lives(what: str, tmp_path: pathlib.Pat
     assert (result.lost, result.twice) == (0, 0)
     assert said_lost(stderr + said) == 0
     assert not segments(tmp_path / "spool")
+
+
+def test_an_answer_that_comes_after_the_end(tmp_path: pathlib.Path, endpoint: Endpoint) -> None:
+    """The endpoint accepts what was sent when nobody waits any more: rather twice than never."""
+    endpoint.delay(4)
+    answered, _, _ = stop_after_load(tmp_path, endpoint, 0)
+    assert endpoint.wait_for_posts(2), "one of each worker"
+    endpoint.heal()
+    more, _, _ = stop_after_load(tmp_path, endpoint, 1_000_000)
+    result = settle(answered | more, endpoint, seconds=0)
+    assert result.lost == 0
+    assert result.twice <= sum(len(post.items) for post in endpoint.posts[:2])
+    assert not segments(tmp_path / "spool")
