@@ -55,6 +55,10 @@ class Segment:
     def mark(self, sent: int) -> None:
         """Note that everything before the offset `sent` was delivered."""
         self.sent = sent
+        self.note(sent)
+
+    def note(self, sent: int) -> None:
+        """Write `sent` to the file alone, for whoever adopts it."""
         os.pwrite(self.fd, b"%015d\n" % sent, 0)
 
     def unsent(self) -> int:
@@ -151,6 +155,17 @@ class Spool:
                 if segment is not self._writing and end == segment.size:
                     self._waiting.remove(segment)
                     segment.close(delete=True)
+
+    def presume(self, batch: Batch, *, delivered: bool) -> None:
+        """Note for whoever adopts the segments that a batch is likely delivered, or take that back.
+
+        It holds while a batch is handed over and its answer is on its way: of a process that is killed then nobody
+        learns the answer, and most often it would have been yes.
+        """
+        with self._lock:
+            for segment, end in batch.parts:
+                if segment.fd >= 0:
+                    segment.note(end if delivered else segment.sent)
 
     def adopt(self) -> bool:
         """Take over segments of processes that are gone, and tell whether there may be more.

@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import select
+import socket
 import time
 import zlib
-from typing import Any
+from typing import Any, Callable
 from urllib.parse import urlsplit
 
 from . import __version__, guard
@@ -35,6 +37,19 @@ _MOST_REDIRECTS = 10
 _IDLE_LIMIT = 20.0
 
 
+# Seconds within which an endpoint answers that is well.
+_SOON = 0.5
+
+
+def _answers(sock: socket.socket) -> bool:
+    """Tell whether an answer begins within a moment."""
+    try:
+        return bool(select.select([sock], [], [], _SOON)[0])
+    except (OSError, ValueError):
+        # `select` does not know descriptors above 1023.
+        return False
+
+
 class Transport:
     """A kept-alive connection to one endpoint, used by one thread at a time."""
 
@@ -43,16 +58,21 @@ class Transport:
         self._connection: http.client.HTTPConnection | None = None
         self._used = 0.0
 
-    def post(self, lines: bytes, seconds: float) -> Answer:
-        """Post wire lines within about `seconds`; never raises for what an endpoint or network does."""
+    def post(self, lines: bytes, seconds: float, handed: Callable[[bool], object] = bool) -> Answer:
+        """Post wire lines within about `seconds`; never raises for what an endpoint or network does.
+
+        `handed` is called with True once all is handed to the network, and with False when no answer comes soon or
+        another one than yes.
+        """
         body = b"[" + lines.rstrip(b"\n").replace(b"\n", b",") + b"]"
         packer = zlib.compressobj(3, zlib.DEFLATED, 31)
         packed = packer.compress(body) + packer.flush()
         for _ in range(_MOST_REDIRECTS):
             kept = self._connection is not None
             try:
-                status, headers, answer = self._exchange(packed, seconds)
+                status, headers, answer = self._exchange(packed, seconds, handed)
             except (OSError, http.client.HTTPException, ValueError) as error:
+                handed(False)
                 self.close()
                 if kept and isinstance(error, ConnectionError):
                     # The endpoint closed the connection while it was not used: the next one is new.
@@ -62,13 +82,15 @@ class Transport:
                 why = str(error) or type(error).__name__
                 guard.warn("endpoint", f"cannot reach {self._endpoint}: {why}; telemetry waits in the spool", "info")
                 return Answer(False)
+            if status != 200:
+                handed(False)
             if status not in _REDIRECTS:
                 return self._read(status, headers, answer, lines, seconds)
             if not self._redirect(headers.get("Location", "")):
                 break
         return Answer(False)
 
-    def _exchange(self, body: bytes, seconds: float) -> tuple[int, Any, bytes]:
+    def _exchange(self, body: bytes, seconds: float, handed: Callable[[bool], object]) -> tuple[int, Any, bytes]:
         if self._connection is not None and time.monotonic() - self._used > _IDLE_LIMIT:
             self.close()
         connection = self._connection or self._connect(seconds)
@@ -76,6 +98,9 @@ class Transport:
         if connection.sock is not None:
             connection.sock.settimeout(seconds)
         connection.request("POST", self._path, body, _HEADERS)
+        handed(True)
+        if not _answers(connection.sock):
+            handed(False)
         response = connection.getresponse()
         try:
             answer = response.read(1 << 20)
