@@ -4,15 +4,17 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Told by its files: an interpreter of another version gets a fresh environment.
 STAMP := $(VENV)/.installed
+SERVERS := $(VENV)/.servers
 
 # OpenCensus's own middleware, which some applications under test use; their pins exclude current frameworks.
 MIDDLEWARE := opencensus-ext-flask opencensus-ext-django opencensus-ext-pyramid
 
-.PHONY: help demo test lint check matrix oldest bench clean
+.PHONY: help demo test lint check delivery matrix oldest bench clean
 
 help:
 	@echo "make demo    three sample applications, traced, and what was recorded"
 	@echo "make test    lint, types and all tests"
+	@echo "make delivery  slow tests: what was answered arrives, under every server and at every end"
 	@echo "make matrix  all tests on the oldest and the newest Python"
 	@echo "make oldest  the main tests with the oldest supported frameworks"
 	@echo "make bench   the cost of tracing beside other launchers, measured here and shown in the README"
@@ -38,6 +40,15 @@ lint: $(STAMP)
 
 check: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
+
+# uWSGI is compiled here. gunicorn's last release with an eventlet worker lies beside the current one.
+$(SERVERS): $(STAMP)
+	$(BIN)/python -m pip install --quiet daphne eventlet hypercorn uwsgi
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/gunicorn-with-eventlet 'gunicorn<26'
+	@touch $@
+
+delivery: $(SERVERS)
+	$(BIN)/python -m pytest -m delivery $(or $(ARGS),tests/delivery)
 
 # PYTHONS names the interpreters; what is not installed is an error, not a pass.
 PYTHONS ?= python3.8 python3.13

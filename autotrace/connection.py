@@ -14,7 +14,7 @@ import ssl
 import time
 from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
-from typing import Any, Mapping, NamedTuple
+from typing import Any, Callable, Mapping, NamedTuple
 from urllib.parse import urlsplit
 
 from .blocked import BlockedError
@@ -23,6 +23,8 @@ from .proxies import Proxy, find_proxy
 
 # Bytes of an answer that are read at most.
 _LONGEST_ANSWER = 1 << 20
+# Seconds within which an endpoint answers that is well.
+_SOON = 0.5
 # OpenSSL's numbers for a certificate whose authority is not known here.
 _UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
 
@@ -45,8 +47,10 @@ class Connection:
         self._prefix = prefix
         self._headers = headers
 
-    def post(self, path: str, headers: Mapping[str, str], body: bytes, end: float) -> Reply:
-        """Post a body to a path below the endpoint's own.
+    def post(
+        self, path: str, headers: Mapping[str, str], body: bytes, end: float, handed: Callable[[bool], object]
+    ) -> Reply:
+        """Post a body to a path below the endpoint's own; see `Transport.post` for `handed`.
 
         Raises OSError, HTTPException or ValueError for what an endpoint or network does; ConnectionError when the
         endpoint closed the connection.
@@ -57,7 +61,8 @@ class Connection:
         # An endpoint that wants no more of a body may have said why before it closed.
         with suppress(ConnectionError):
             _send(self._socket, "\r\n".join([*lines, "", ""]).encode("ascii") + body, end)
-        response = HTTPResponse(_Receiver(self._socket, end), method="POST")  # type: ignore[arg-type]
+        handed(True)
+        response = HTTPResponse(_Receiver(self._socket, end, lambda: handed(False)), method="POST")  # type: ignore[arg-type]
         try:
             response.begin()
             answer = self._read(response)
@@ -87,11 +92,12 @@ class Connection:
 
 
 class _Receiver(io.RawIOBase):
-    """The receiving side of a socket; every read ends by one moment."""
+    """The receiving side of a socket; every read ends by one moment. `late` is called when none of it comes soon."""
 
-    def __init__(self, sock: socket.socket, end: float) -> None:
+    def __init__(self, sock: socket.socket, end: float, late: Callable[[], object] | None = None) -> None:
         self._socket = sock
         self._end = end
+        self._late = late
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """Return the file that HTTPResponse reads from."""
@@ -101,6 +107,13 @@ class _Receiver(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
+        late, self._late = self._late, None
+        if late is not None:
+            self._socket.settimeout(min(_SOON, _left(self._end)))
+            try:
+                return self._socket.recv_into(buffer)
+            except socket.timeout:
+                late()
         self._socket.settimeout(_left(self._end))
         return self._socket.recv_into(buffer)
 

@@ -73,6 +73,10 @@ class Segment:
     def mark(self, sent: int) -> None:
         """Note that everything before the offset `sent` was delivered; OSError when the disk does not take the note."""
         self.sent = sent
+        self.note(sent)
+
+    def note(self, sent: int) -> None:
+        """Write `sent` to the file alone, for whoever takes it over; OSError as from `mark`."""
         os.pwrite(self.fd, b"%015d\n" % sent, 0)
 
     def clear(self) -> None:
@@ -138,8 +142,8 @@ class MemorySegment(Segment):
     def read(self, end: int) -> bytes:
         return bytes(self._lines[self.sent : end])
 
-    def mark(self, sent: int) -> None:
-        self.sent = sent
+    def note(self, sent: int) -> None:
+        """Do nothing: nobody takes over what is in memory."""
 
     def clear(self) -> None:
         self._lines.clear()

@@ -6,10 +6,10 @@ import os
 import random
 import threading
 import time
-from typing import NamedTuple, Protocol
+from typing import Callable, NamedTuple, Protocol
 
 from . import guard, imports
-from .spool import BATCH_SIZE, Spool
+from .spool import BATCH_SIZE, Batch, Spool
 
 # Seconds from one post to the next: under load a batch gathers in between.
 INTERVAL = 1.0
@@ -39,14 +39,36 @@ class Answer(NamedTuple):
 class Transport(Protocol):
     """What posts lines. Its methods are called by one thread at a time."""
 
-    def post(self, lines: bytes, seconds: float) -> Answer:
-        """Post wire lines within a number of seconds."""
+    def post(self, lines: bytes, seconds: float, handed: Callable[[bool], object]) -> Answer:
+        """Post wire lines within a number of seconds; see `deliver` for `handed`."""
 
     def close(self) -> None:
         """Close what it holds open."""
 
     def abandon(self) -> None:
         """Let go of what a forked child inherited, without any lock: their holder does not exist there."""
+
+
+def deliver(spool: Spool, transport: Transport, batch: Batch, seconds: float, *, well: bool) -> Answer:
+    """Post a batch within `seconds` and note in the spool what became of it.
+
+    `well` tells that the last post was answered. Then the batch is presumed delivered from the moment when it is
+    handed over until the answer, or the lack of one: a process that is killed in between leaves nothing twice.
+    """
+
+    def handed(yes: bool) -> None:
+        if well:
+            spool.presume(batch, delivered=yes)
+
+    answer = transport.post(batch.lines, seconds, handed)
+    if well and (answer.again or not answer.delivered):
+        spool.presume(batch, delivered=False)
+    if answer.delivered:
+        # In this order a kill in between repeats items and loses none.
+        for line in answer.again:
+            spool.append(line)
+        spool.done(batch)
+    return answer
 
 
 class Journal:
@@ -238,16 +260,12 @@ class Journal:
             if batch is None:
                 break
             started = time.monotonic()
-            answer = self.transport.post(batch.lines, self._seconds_left())
+            answer = deliver(self.spool, self.transport, batch, self._seconds_left(), well=self._failures == 0)
             self._last_post = time.monotonic()
             if not answer.delivered:
                 self._back_off(answer.retry_after)
                 break
             self._failures, self._took = 0, time.monotonic() - started
-            # In this order a kill in between repeats items and loses none.
-            for line in answer.again:
-                self.spool.append(line)
-            self.spool.done(batch)
             if answer.again:
                 self._back_off(answer.retry_after)
                 break

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import suppress
 from os import pwrite
 from typing import Any, Callable, NamedTuple
 
@@ -121,6 +122,17 @@ class Spool:
                 self.dropped += segment.unsent()
                 self._remove(segment)
         self._pinned = []
+
+    def presume(self, batch: Batch, *, delivered: bool) -> None:
+        """Note for whoever adopts the segments that a batch is likely delivered, or take that back.
+
+        It holds while a batch is handed over and its answer is on its way: of a process that is killed then nobody
+        learns the answer, and most often it would have been yes.
+        """
+        with self._lock:
+            for segment, end in batch.parts:
+                with suppress(OSError):
+                    segment.note(end if delivered else segment.sent)
 
     def adopt(self) -> bool:
         """Take over segments that nobody uses, oldest first, and tell whether there may be more (`behind`).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from http.client import HTTPException
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 from urllib.parse import urlsplit
 
 from . import __version__, answers, guard
@@ -58,9 +58,15 @@ class Transport:
         self._tokens = tokens
         self._connection: Connection | None = None
         self._used = 0.0
+        self._handed: Callable[[bool], object] = bool
 
-    def post(self, lines: bytes, seconds: float) -> Answer:
-        """Post wire lines within about `seconds`; never raises for what an endpoint or network does."""
+    def post(self, lines: bytes, seconds: float, handed: Callable[[bool], object] = bool) -> Answer:
+        """Post wire lines within about `seconds`; never raises for what an endpoint or network does.
+
+        `handed` is called with True once all is handed to the network, and with False when no answer comes soon or
+        another one than yes.
+        """
+        self._handed = handed
         answer = self._post(lines, time.monotonic() + seconds)
         if not answer.delivered and self._endpoint != self._configured:
             # A host that a redirect named may go again, or be the wrong one by now.
@@ -90,6 +96,8 @@ class Transport:
             reply = self._try(packed, end)
             if reply is None:
                 return Answer(False)
+            if reply.status != 200:
+                self._handed(False)
             if reply.status in _UNAUTHORIZED and self._tokens is not None and may_renew:
                 # The token may be withdrawn: once with a new one.
                 self._tokens.forget()
@@ -128,7 +136,7 @@ class Transport:
         return self._post_on(self._connection, headers, body, end)
 
     def _post_on(self, connection: Connection, headers: dict[str, str], body: bytes, end: float) -> Reply:
-        reply = connection.post(PATH, headers, body, end)
+        reply = connection.post(PATH, headers, body, end, self._handed)
         self._used = time.monotonic()
         if not connection.reusable or reply.status not in (200, 206):
             # What is not the service's usual answer may be a proxy's or a portal's: the next post looks for itself.

@@ -12,6 +12,7 @@ import click
 from autotrace import guard, segments, settings, spool
 from autotrace.directories import private_directory
 from autotrace.exporters.azure import destination_of, transport_of
+from autotrace.sender import deliver
 from autotrace.spool import Spool
 from autotrace.transport import Transport
 
@@ -62,12 +63,8 @@ def send(lines: Spool, transport: Transport, end: float) -> tuple[int, str]:
         seconds = end - time.monotonic()
         if seconds <= 0:
             return sent, "the time is up"
-        answer = transport.post(batch.lines, min(seconds, POST))
+        answer = deliver(lines, transport, batch, min(seconds, POST), well=delay == FIRST_DELAY)
         if answer.delivered:
-            # In this order a kill in between repeats items and loses none.
-            for line in answer.again:
-                lines.append(line)
-            lines.done(batch)
             sent += batch.lines.count(b"\n") - len(answer.again)
             if not answer.again:
                 delay = FIRST_DELAY

@@ -42,9 +42,12 @@ def test_forks_of_a_busy_process_whose_endpoint_hangs(tmp_path: pathlib.Path, en
 
 
 def test_forks_in_the_middle_of_the_first_request(tmp_path: pathlib.Path, endpoint: Endpoint) -> None:
+    children = 0
     for number in range(20):
         done = run(tmp_path / str(number), endpoint, "-W", "ignore", "first_fork.py")
         assert (done.code, done.stderr) == (0, "")
+        children += int(done.stdout)
+    assert children
 
 
 @pytest.mark.parametrize("trouble", ["none", "slow", "hanging"])
