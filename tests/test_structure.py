@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "opencensus": r"opencensus\.py|spans\.py|propagation\.py|exporters/opencensus\.py",
     "flask": r"demo/apps/\w+\.py",
     "django": r"frameworks/django\.py|demo/apps/\w+\.py",
+    "gevent": r"servers/gevent\.py",
     "pyramid": r"frameworks/pyramid\.py|demo/apps/\w+\.py",
 }
 # The path of a request, from the outside in: a module imports only from its own layer and the ones behind it.
