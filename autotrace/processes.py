@@ -10,7 +10,7 @@ import warnings
 from contextlib import suppress
 from typing import Any, Callable, Iterable
 
-from . import imports
+from . import guard, imports
 from .sender import Journal
 
 # Seconds that the end of a process may take.
@@ -19,6 +19,7 @@ EXIT_DEADLINE = 2.0
 FORK_PATIENCE = 0.005
 
 _journals: dict[tuple[int, str], Journal] = {}
+_preparations: list[Callable[[], object]] = []
 # The filters that hide Python's warning of threads while a fork is under way.
 _hidden: list[Any] = []
 
@@ -37,11 +38,11 @@ def journal(destination: str, make: Callable[[], Journal]) -> Journal:
             made = make()
         found = _journals.setdefault(key, made)
         if found is made:
-            atexit.register(made.flush, EXIT_DEADLINE)
+            atexit.register(_end, made)
             # Children of multiprocessing leave without exit callbacks, but for those of its own.
             processes = sys.modules.get("multiprocessing.util")
             if processes is not None:
-                processes.Finalize(None, made.flush, (EXIT_DEADLINE,), exitpriority=-1_000_000)
+                processes.Finalize(None, _end, (made,), exitpriority=-1_000_000)
     return found
 
 
@@ -54,7 +55,21 @@ def drain_all() -> None:
 def flush_all() -> None:
     """Send what this process has to send, as its last act."""
     for each in _own():
-        each.flush(EXIT_DEADLINE)
+        _end(each)
+
+
+def before_the_end(prepare: Callable[[], object]) -> None:
+    """Have `prepare` called before the last post of every process; it may raise."""
+    _preparations.append(prepare)
+
+
+def _end(journal: Journal) -> None:
+    for prepare in _preparations:
+        try:
+            prepare()
+        except Exception as error:
+            guard.failed("preparing the last post", error)
+    journal.flush(EXIT_DEADLINE)
 
 
 def abandon_inherited() -> None:

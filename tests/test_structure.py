@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "azure": r"entra\.py",
     "flask": r"frameworks/flask\.py|demo/apps/\w+\.py",
     "django": r"frameworks/django\.py|demo/apps/\w+\.py",
+    "gevent": r"servers/gevent\.py",
     "pyramid": r"frameworks/pyramid\.py|demo/apps/\w+\.py",
 }
 # The path of a request, from the outside in: a module imports only from its own layer and the ones behind it.

@@ -51,8 +51,12 @@ def measure(number: int, started: float) -> dict[str, Any]:
     """Measure this process: bytes of memory, threads, file descriptors, seconds of time and of CPU, bytes of spool."""
     with open("/proc/self/statm") as file:
         pages = int(file.read().split()[1])
-    spool = os.environ["AUTOTRACE_SPOOL_DIR"]
-    sizes = [entry.stat().st_size for folder in os.scandir(spool) for entry in os.scandir(folder)]
+    sizes = []
+    for folder in os.scandir(os.environ["AUTOTRACE_SPOOL_DIR"]):
+        for entry in os.scandir(folder):
+            # Other processes send what is here, or drop it.
+            with contextlib.suppress(FileNotFoundError):
+                sizes.append(entry.stat().st_size)
     return {
         "number": number,
         "memory": pages * os.sysconf("SC_PAGE_SIZE"),

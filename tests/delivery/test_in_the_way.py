@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pathlib
+import time
 
 import pytest
 
 from tests.delivery.loads import PROBE, answer, arrivals, flush
 from tests.delivery.table import eventlet, gunicorn_with
 from tests.endpoint import Endpoint
-from tests.harness import APPS, gunicorn, serve
+from tests.harness import APPS, Completed, environment, gunicorn, run_code, serve
+from tests.journals import stored
 from tests.needs import need
 
 pytestmark = pytest.mark.delivery
@@ -84,3 +87,28 @@ def test_a_hanging_endpoint_holds_up_no_greenlet(name: str, tmp_path: pathlib.Pa
         server.stop()
     flush(tmp_path, endpoint)
     assert set(arrivals(endpoint)) == set(range(2 * COUNT))
+
+
+ENDING = {
+    "gevent": "import gevent.monkey; gevent.monkey.patch_all(); ",
+    "eventlet": "import warnings; warnings.simplefilter('ignore'); import eventlet; eventlet.monkey_patch(); ",
+}
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+@pytest.mark.parametrize("name", ENDING)
+def test_a_process_of_greenlets_that_ends_at_once(
+    name: str, hangs: bool, tmp_path: pathlib.Path, endpoint: Endpoint
+) -> None:
+    need(importlib.util.find_spec(name), f"{name} is not installed")
+    if hangs:
+        endpoint.hang()
+    # The name has to be looked up, at an end where Python 3.12 starts no thread for that any more.
+    named = endpoint.connection_string.replace("127.0.0.1", "localhost")
+    env = {**environment(tmp_path, endpoint), "APPLICATIONINSIGHTS_CONNECTION_STRING": named}
+    began = time.monotonic()
+    done = run_code(ENDING[name] + "from flask_app import app; app.test_client().get('/')", env)
+    assert time.monotonic() - began < 5
+    assert done == Completed(0, "", "")
+    assert len(endpoint.requests()) == (0 if hangs else 1)
+    assert stored(tmp_path / "spool") == (1 if hangs else 0)
