@@ -12,12 +12,12 @@ import click
 from autotrace import guard, segments, settings, spool
 from autotrace.directories import private_directory
 from autotrace.exporters.azure import destination_of, transport_of
-from autotrace.sender import deliver
+from autotrace.sender import ANSWER_DEADLINE, deliver
 from autotrace.spool import Spool
 from autotrace.transport import Transport
 
-# Seconds that one post may take, and those before a post that failed is tried again, doubled each time.
-POST, FIRST_DELAY = 10.0, 1.0
+# Seconds before a post that failed is tried again, doubled each time.
+FIRST_DELAY = 1.0
 
 
 @click.command("flush")
@@ -63,7 +63,7 @@ def send(lines: Spool, transport: Transport, end: float) -> tuple[int, str]:
         seconds = end - time.monotonic()
         if seconds <= 0:
             return sent, "the time is up"
-        answer = deliver(lines, transport, batch, min(seconds, POST), well=delay == FIRST_DELAY)
+        answer = deliver(lines, transport, batch, min(seconds, ANSWER_DEADLINE), well=delay == FIRST_DELAY)
         if answer.delivered:
             sent += batch.lines.count(b"\n") - len(answer.again)
             if not answer.again:
