@@ -6,6 +6,7 @@ import atexit
 import os
 import sys
 import threading
+import time
 import warnings
 from contextlib import suppress
 from typing import Any, Callable, Iterable
@@ -87,9 +88,20 @@ def _own() -> list[Journal]:
 
 def _before_fork() -> None:
     """End the senders: a process with threads is not to be forked, and Python 3.12 warns of it."""
-    posting = [thread for thread in [each.pause(FORK_PATIENCE) for each in _own()] if thread is not None]
+    threads = [thread for thread in [each.pause(FORK_PATIENCE) for each in _own()] if thread is not None]
+    posting = [thread for thread in threads if thread.is_alive() or _counts(thread)]
     if posting and sys.version_info >= (3, 12):
         _hide_warning(posting)
+
+
+def _counts(thread: threading.Thread) -> bool:
+    """Tell whether the system still counts a thread that has just ended, after a moment."""
+    end = time.monotonic() + FORK_PATIENCE
+    while os.path.exists(f"/proc/self/task/{thread.native_id}"):
+        if time.monotonic() > end:
+            return True
+        os.sched_yield()
+    return False
 
 
 def _hide_warning(posting: Iterable[threading.Thread]) -> None:

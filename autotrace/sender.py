@@ -91,7 +91,7 @@ class Journal:
         self._thread: threading.Thread | None = None
         # Waited for in place of a join, which raises under eventlet when the time is up.
         self._ended = threading.Event()
-        self._pausing = False
+        self._pausing = self._forks = False
         # Whether lines may be there that no thread looks after.
         self._unsent = False
         self._failures = 0
@@ -142,9 +142,9 @@ class Journal:
         self._next_post = self._barred
 
     def pause(self, seconds: float) -> threading.Thread | None:
-        """End the thread within `seconds`, before this process forks; return it where it could not end.
+        """End the thread within `seconds`, before this process forks, and return it; None where there is none.
 
-        It cannot while it posts: whether the endpoint has taken what was sent would never be known.
+        It does not end while it posts: whether the endpoint has taken what was sent would never be known.
         """
         with self._starting:
             thread = self._thread
@@ -157,12 +157,12 @@ class Journal:
         self._hurry.set()
         self._wake.set()
         thread.join(seconds)
-        return thread if thread.is_alive() or _counted(thread, seconds) else None
+        return thread
 
     def resume(self) -> None:
         """Start the thread again where there is something to send; else the next line does."""
         with self._starting:
-            self._pausing = False
+            self._pausing, self._forks = False, True
             needed = self._thread is None and self._unsent
         if self._done >= self._wanted:
             self._hurry.clear()
@@ -203,7 +203,7 @@ class Journal:
             self.spool.waiting = True
             # Looked at again after announcing it: a line that came in between has woken nobody.
             self._unsent = self.spool.has_lines()
-            if not self._unsent:
+            if not self._unsent and not self._forks:
                 self._wake.wait(self._until_adoption())
             if self._paused():
                 return
@@ -217,21 +217,29 @@ class Journal:
             self._guarded_drain()
             if self.pid != os.getpid():
                 return
-            with self._drained:
-                self._done = number
-                self._drained.notify_all()
+            self._tell_drained(number)
         self._guarded_drain()
 
     def _paused(self) -> bool:
-        """Tell whether the thread has to end here and now."""
+        """Tell whether the thread has to end here and now; the next line starts another one."""
         if self.pid != os.getpid():
             return True
         with self._starting:
-            if self._pausing:
-                self._thread = None
+            # A process that forks has a thread only while there is something to send.
+            ends = self._pausing or (self._forks and not self._unsent)
+            if ends:
                 self.spool.waiting, self.spool.wake = True, self._start
                 self._unsent = self.spool.has_lines()
-            return self._pausing
+                ends = self._pausing or not self._unsent
+            if ends:
+                self._thread = None
+                self._tell_drained(self._wanted)
+            return ends
+
+    def _tell_drained(self, number: int) -> None:
+        with self._drained:
+            self._done = number
+            self._drained.notify_all()
 
     def _until_adoption(self) -> float:
         return max(self._next_adopt - time.monotonic(), 0.1)
@@ -299,13 +307,3 @@ class Journal:
             # Later than asked for, never sooner: the others were told the same.
             self._barred = time.monotonic() + retry_after + _jitter.uniform(0, min(retry_after / 10, 10.0))
             self._next_post = self._barred
-
-
-def _counted(thread: threading.Thread, seconds: float) -> bool:
-    """Tell whether the system still counts a thread that ended, after `seconds` at most."""
-    end = time.monotonic() + seconds
-    while os.path.exists(f"/proc/self/task/{thread.native_id}"):
-        if time.monotonic() > end:
-            return True
-        os.sched_yield()
-    return False

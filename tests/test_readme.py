@@ -70,6 +70,8 @@ def kind(command: Command) -> str:
         return words[0]
     if words[:2] == ["autotrace", "run"] and "--help" not in words:
         return "server"
+    if words[:2] == ["autotrace", "flush"]:
+        return "flush"
     return "finite" if words[0] == "autotrace" else "unknown"
 
 
@@ -130,7 +132,7 @@ def sources() -> dict[str, str]:
 
 def test_every_command_is_run_by_a_test() -> None:
     assert [command.line for command in COMMANDS if kind(command) == "unknown"] == []
-    assert {kind(command) for command in COMMANDS} == {"make", "pip", "server", "finite"}
+    assert {kind(command) for command in COMMANDS} == {"make", "pip", "server", "finite", "flush"}
 
 
 def test_settings_table_is_the_one_of_the_code() -> None:
@@ -200,6 +202,13 @@ def test_command_succeeds(command: Command, tmp_path: pathlib.Path) -> None:
     done = run_command(command.words(), environment(tmp_path), cwd=tmp_path)
     assert (done.code, done.stderr) == (0, "")
     assert "AUTOTRACE_SAMPLER" in done.stdout
+
+
+@chosen("flush")
+def test_what_is_left_is_sent(command: Command, tmp_path: pathlib.Path, endpoint: Endpoint) -> None:
+    done = run_command(command.words(), environment(tmp_path, endpoint), cwd=tmp_path)
+    assert (done.code, done.stderr) == (0, "")
+    assert "none left" in done.stdout
 
 
 @chosen("server")

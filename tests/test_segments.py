@@ -129,9 +129,12 @@ def test_what_is_too_old_is_dropped_while_the_process_runs(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(spool, "ROTATION", 0.2)
+    monkeypatch.setattr(sender, "ADOPT_INTERVAL", 0.5)
     endpoint.fail(503)
     for number in range(5):
         journal.spool.append(line(number))
+    # The first post that fails notes in the file that nothing was delivered.
+    assert endpoint.wait_for_posts(2)
     (old,) = segments(tmp_path)
     os.utime(old, (time.time() - 50 * 3600,) * 2)
     end = time.monotonic() + 10

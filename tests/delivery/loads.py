@@ -6,7 +6,7 @@ import collections
 import pathlib
 
 from tests.endpoint import Endpoint
-from tests.harness import Request, environment, load, request, run_command, script
+from tests.harness import Request, environment, exchange, load, request, run_command, script
 
 # The blacklist hides it by default.
 PROBE = request("GET", "/_ah/health", host="127.0.0.1")
@@ -29,6 +29,11 @@ def answer(port: int, first: int, count: int, connections: int = 6, keep: bool =
     answers = load(port, requests, connections)
     assert {each.status for each in answers} == {200}
     return set(range(first, first + count))
+
+
+def wait_until_idle(port: int) -> None:
+    """Wait until a server with one thread is done with all requests: wsgiref swallows a Ctrl-C in the middle of one."""
+    exchange(port, PROBE)
 
 
 def arrivals(endpoint: Endpoint) -> collections.Counter[int]:

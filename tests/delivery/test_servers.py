@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.delivery.conftest import Row
-from tests.delivery.loads import PROBE, answer, arrivals, flush
+from tests.delivery.loads import PROBE, answer, arrivals, flush, wait_until_idle
 from tests.delivery.table import CASES, Case
 from tests.endpoint import Endpoint
 from tests.harness import APPS, STOP, Server, serve, wait_until
@@ -50,6 +50,7 @@ def test_what_was_answered_arrives_once(name: str, tmp_path: pathlib.Path, endpo
         with serve(case.command, tmp_path / str(traced), endpoint, case.env, traced, APPS, PROBE) as server:
             wait_until(lambda: server.stderr().count(case.ready) >= case.workers)
             sent = answer(server.port, 0, COUNT, keep=case.keep)
+            wait_until_idle(server.port)
             ends.append(end(server, case))
     at_end = len(arrivals(endpoint))
     if case.leaves:
