@@ -65,6 +65,8 @@ def before_the_end(prepare: Callable[[], object]) -> None:
 
 
 def _end(journal: Journal) -> None:
+    if journal.pid != os.getpid():
+        return
     for prepare in _preparations:
         try:
             prepare()
