@@ -9,7 +9,6 @@ import os
 import threading
 import time
 from contextlib import suppress
-from os import pwrite
 from typing import Any, Callable, NamedTuple
 
 from . import guard
@@ -72,7 +71,7 @@ class Spool:
             try:
                 # A segment's `append`, without the call: every request comes here.
                 end = segment.size + len(line)
-                if end > self._segment_size or pwrite(segment.fd, line, segment.size) != len(line):
+                if end > self._segment_size or os.pwrite(segment.fd, line, segment.size) != len(line):
                     self._append_slowly(line)
                 else:
                     segment.size = end
