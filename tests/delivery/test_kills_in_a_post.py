@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from autotrace import spool
+from autotrace import segments
 from tests.delivery.loads import PROBE, answer, arrivals, flush
 from tests.delivery.table import CASES
 from tests.endpoint import Endpoint
@@ -53,7 +53,7 @@ def test_what_a_hanging_endpoint_does_not_take_is_sent_again(tmp_path: pathlib.P
         sent = answer(server.port, 0, COUNT)
         assert endpoint.wait_for_posts(1)
         (folder,) = (tmp_path / "spool").iterdir()
-        wait_until(lambda: spool.survey(str(folder)) == (0, COUNT))
+        wait_until(lambda: segments.survey(str(folder)) == (0, COUNT))
         kill(server)
     endpoint.heal()
     flush(tmp_path, endpoint)

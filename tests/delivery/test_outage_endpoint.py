@@ -65,9 +65,7 @@ KEPT: dict[str, Fail] = {
 REFUSED: dict[str, Fail] = {
     "400": lambda endpoint, other: setattr(endpoint, "judge", lambda item: (400, "109: Field 'x' is required")),
     "206, 400": refuse_some(400),
-    "402": answer(402),
     "413": answer(413),
-    "439": answer(439),
 }
 
 
@@ -113,6 +111,9 @@ LONG: dict[str, Callable[[Endpoint], object]] = {
     "hanging": Endpoint.hang,
     "503": lambda endpoint: endpoint.fail(503),
     "429 for an hour": lambda endpoint: endpoint.fail(429, retry_after="3600"),
+    # The quota comes back; until then the endpoint is left alone for minutes.
+    "402": lambda endpoint: endpoint.fail(402),
+    "439": lambda endpoint: endpoint.fail(439),
 }
 
 
