@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import NamedTuple
 
 import pytest
@@ -20,6 +21,8 @@ class Row(NamedTuple):
 
 
 _rows: list[Row] = []
+# Started in the background by a shell, this process ignores Ctrl-C, and so would all servers that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
