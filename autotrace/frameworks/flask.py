@@ -38,7 +38,8 @@ def _traced(original: Any, outer: Any, inner: Any) -> Any:
 
     def call(self: Any, environ: Any, start_response: Any) -> Any:
         method = self.wsgi_app
-        if type(method) is MethodType and method.__func__ is outer:
+        # The method of this application: its own may be that of another one.
+        if type(method) is MethodType and method.__func__ is outer and method.__self__ is self:
             return inner(self, environ, start_response)
         return method(environ, start_response)
 
@@ -61,7 +62,9 @@ def _note_response(original: Any) -> Any:
                 # Werkzeug leaves the request object in the environ.
                 environ = current.environ
                 rule = environ["werkzeug.request"].url_rule
-                if rule is not None:
+                if rule is None:
+                    _note_route(current)
+                else:
                     current.route = rule.rule
                     mount = environ["SCRIPT_NAME"]
                     if mount:
@@ -89,8 +92,9 @@ def _note_route(current: Any) -> None:
     """Note the rule that the current request matched; never raises."""
     try:
         request = current.environ.get("werkzeug.request")
-        if not hasattr(request, "url_rule"):
-            # Middleware handed on a copy of the environ, or somebody made a request object of his own from it.
+        if getattr(request, "url_rule", None) is None:
+            # Nothing matched, or middleware handed on a copy of the environ, or somebody made a request object of his
+            # own from it.
             import flask
 
             request = flask.request
