@@ -87,6 +87,7 @@ def test_a_hanging_endpoint_holds_up_no_greenlet(name: str, tmp_path: pathlib.Pa
         answer(server.port, COUNT, COUNT)
         assert all(not post.items for post in endpoint.posts)
         endpoint.heal()
+        wait_until(lambda: server.stderr().count(case.ready) >= case.workers)
         server.stop()
     flush(tmp_path, endpoint)
     assert set(arrivals(endpoint)) == set(range(2 * COUNT))
