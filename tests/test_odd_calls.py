@@ -14,14 +14,14 @@ from tests.endpoint import Endpoint
 from tests.harness import APPS, Completed, environment, run_code, script
 
 CALL = """
-import contextvars, io, os
+import contextvars, io, os, sys
 from flask import Flask, Response, current_app, request
 
 def ask(app, path="/", start=lambda status, headers, exc_info=None: None, **more):
     environ = {
         "REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": path, "QUERY_STRING": "", "HTTP_HOST": "shop.test",
         "SERVER_NAME": "server.test", "SERVER_PORT": "80", "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(),
-        "wsgi.errors": None, **more,
+        "wsgi.errors": sys.stderr, **more,
     }
     return app(environ, start)
 
@@ -117,6 +117,25 @@ def view(name):
 list(ask(app, "/made/1"))
 """
     assert "GET /made/<name>" in run(code, tmp_path).stderr
+
+
+def test_the_log_of_a_response_that_cannot_be_made_is_the_application_s_own(tmp_path: pathlib.Path) -> None:
+    code = """
+app.add_url_rule("/none", "none", lambda: None)
+
+@app.after_request
+def fail(response):
+    raise ValueError("after the request")
+
+app.add_url_rule("/after", "after", lambda: "after")
+for path in ("/none", "/after"):
+    list(ask(app, path))
+"""
+    said = run(code, tmp_path).stderr
+    assert "Traceback" in said
+    assert "frameworks" not in said
+    assert "GET /none  500" in said
+    assert "GET /after  500" in said
 
 
 def test_without_a_host_the_server_s_own_name_counts_each_time(tmp_path: pathlib.Path) -> None:

@@ -24,6 +24,7 @@ def patch(module: Any) -> None:
     wrap_method(module, "Flask.wsgi_app", wsgi.traced, _recorders)
     wrap_method(module, "Flask.__call__", _traced, module.Flask.wsgi_app, inner)
     wrap_method(module, "Flask.finalize_request", _note_response)
+    wrap_method(module, "Flask.log_exception", _without_us, module.Flask.finalize_request.__code__)
     # Of the class that defines it: Flask itself, or what Flask and Quart share.
     base = next(base for base in module.Flask.__mro__ if "should_ignore_error" in vars(base))
     wrap_method(sys.modules[base.__module__], f"{base.__name__}.should_ignore_error", _note_error)
@@ -74,6 +75,23 @@ def _note_response(original: Any) -> Any:
         return response
 
     return finalize_request
+
+
+def _without_us(original: Any, ours: Any) -> Any:
+    # A response that cannot be made fails inside of `finalize_request`: the application's log must not show the frame
+    # of our function around it, whose code is `ours`.
+    @wraps(original)
+    def log_exception(self: Any, *args: Any, **kwargs: Any) -> Any:
+        entry = sys.exc_info()[2]
+        while entry is not None:
+            following = entry.tb_next
+            if following is not None and following.tb_frame.f_code is ours:
+                entry.tb_next = following.tb_next
+            else:
+                entry = following
+        return original(self, *args, **kwargs)
+
+    return log_exception
 
 
 def _note_error(original: Any) -> Any:
