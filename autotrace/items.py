@@ -164,7 +164,7 @@ class Lines:
 
         The operation's name is the method and the route template, never a path that a client made up.
         """
-        method, mount, route, status, failed, rate, _, host = shape
+        method, mount, route, status, failed, rate, scheme, host = shape
         spoken = method if method in _METHODS else "HTTP"
         full = "(unmatched)" if route is None else urls.text(mount).rstrip("/") + route
         name = encode_basestring(clean(f"{spoken} {full}", NAME_LIMIT))
@@ -181,7 +181,9 @@ class Lines:
             f'"duration":"{_SECOND}","url":"{_escaped(site)}%s",{_escaped(after)}{_END}'
         )
         # What strangers send may be long, or new each time: it is not kept in memory.
-        if host is not None and method in _METHODS and sum(map(len, (name, host, status or ""))) <= _LONGEST_CACHED:
+        # Without a host it says the server's own name, which may be another one the next time.
+        texts = (name, mount, host or "", scheme or "", status or "")
+        if host and method in _METHODS and sum(map(len, texts)) <= _LONGEST_CACHED:
             urls.remember(self._templates, shape, template)
         return template
 

@@ -88,10 +88,12 @@ def release(recording: Any) -> tuple[Any, ...]:
     return left
 
 
-def resume(left: tuple[Any, ...]) -> None:
+def resume(recording: Any, left: tuple[Any, ...]) -> None:
     """Go on with what a request left: a span that is open from one chunk of a body to the next."""
     for slot, held in zip(SLOTS, left):
-        slot.held.set(held)
+        if held is not None and held[0] is recording:
+            # What is outside of the request may be another thing by now, in another thread.
+            slot.held.set((recording, held[1], slot.held.get()))
 
 
 def _replace_slot(module_name: str, of_request: Callable[[Any], Any], *, keeps: bool = False) -> RequestSlot:

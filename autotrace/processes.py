@@ -21,7 +21,7 @@ FORK_PATIENCE = 0.005
 
 _journals: dict[tuple[int, str], Journal] = {}
 _preparations: list[Callable[[], object]] = []
-# The filters that hide Python's warning of threads while a fork is under way.
+# The filter that hides Python's warning of threads while a fork is under way.
 _hidden: list[Any] = []
 
 
@@ -90,9 +90,10 @@ def _own() -> list[Journal]:
 
 def _before_fork() -> None:
     """End the senders: a process with threads is not to be forked, and Python 3.12 warns of it."""
+    _show_warning()
     threads = [thread for thread in [each.pause(FORK_PATIENCE) for each in _own()] if thread is not None]
     posting = [thread for thread in threads if thread.is_alive() or _counts(thread)]
-    if posting and sys.version_info >= (3, 12):
+    if sys.version_info >= (3, 12) and _own():
         _hide_warning(posting)
 
 
@@ -116,17 +117,19 @@ def _hide_warning(posting: Iterable[threading.Thread]) -> None:
 
 
 def _after_fork() -> None:
-    _show_warnings()
     for each in _own():
         each.resume()
+    # Later ones count the threads behind this callback: there the next fork takes the filter away.
+    if sys.version_info < (3, 13):
+        _show_warning()
 
 
 def _after_fork_in_child() -> None:
-    _show_warnings()
+    _show_warning()
     abandon_inherited()
 
 
-def _show_warnings() -> None:
+def _show_warning() -> None:
     while _hidden:
         with suppress(ValueError):
             warnings.filters.remove(_hidden.pop())  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional
 
 from . import guard
 from .current import CURRENT
-from .ids import new_ids
+from .ids import new_ids, on_new_process
 from .opencensus import NO_TRACER, release
 from .propagation import Extract, Remote, tracecontext
 from .sampling import score
@@ -50,6 +50,7 @@ class Passing:
     def close(self) -> None:
         """End the request."""
         self.open = False
+        self.within = None
 
 
 class Recording:
@@ -102,6 +103,8 @@ class Recording:
         """End a request of which nothing is recorded; contexts that the application copied may live on."""
         self.open = False
         self.environ = _NOTHING
+        if self.tracer is not None or self.inner is not None:
+            self.inner = self.tracer = None
 
     def fail(self) -> None:
         """Note that an exception escaped; before the first byte of the body the server answers 500 in its place."""
@@ -117,7 +120,7 @@ class Recording:
         self.open = self.live = False
         self._export()
         if LATE:
-            _export_late()
+            export_late()
 
     def finish_later(self) -> None:
         """End the request now and export it with the next one: for finalizers, which may run while a lock is held."""
@@ -143,13 +146,15 @@ class Recording:
             self.inner = self.span = self.tracer = self.attributes = None
 
 
-def _export_late() -> None:
+def export_late() -> None:
+    """Export what ended in finalizers."""
     while LATE:
         LATE.popleft()._export()
 
 
-# Requests that ended in a finalizer.
+# Requests that ended in a finalizer. A forked child leaves them to its parent.
 LATE: deque[Recording] = deque()
+on_new_process.append(LATE.clear)
 
 
 class Recorder:
@@ -182,7 +187,7 @@ class Recorder:
         path, script = environ.get("PATH_INFO", ""), environ.get("SCRIPT_NAME", "")
         prefixes = self.prefixes
         if (
-            (prefixes is None or script or path.startswith(prefixes))
+            (prefixes is None or script or not path or path.startswith(prefixes))
             and self.blacklist
             and self.blacklist.hides(environ)
         ):

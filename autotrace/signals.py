@@ -27,7 +27,10 @@ def flush_and_die(number: int, frame: Any) -> None:
     processes: Any = sys.modules.get("autotrace.processes")
     if processes is not None:
         try:
-            processes.flush_all()
+            # In a thread of its own: this one may have been interrupted with a lock in its hands.
+            sending = threading.Thread(target=processes.flush_all, daemon=True)
+            sending.start()
+            sending.join(processes.EXIT_DEADLINE + 0.5)
         except Exception as error:
             guard.failed("sending telemetry at SIGTERM", error)
     os.kill(os.getpid(), number)

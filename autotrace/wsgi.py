@@ -41,11 +41,9 @@ def traced(original: Any, recorders: Recorders) -> Any:
                     release(recording)
                 recording.close()
 
-        def start(status: Any, headers: Any, *more: Any, **named: Any) -> Any:
+        def start(status: Any, *more: Any, **named: Any) -> Any:
             recording.status = status
-            if more or named:
-                return start_response(status, headers, *more, **named)
-            return start_response(status, headers)
+            return start_response(status, *more, **named)
 
         try:
             body = original(self, environ, start)
@@ -92,6 +90,8 @@ def _call_inside(current: Any, original: Any, app: Any, environ: Any, start_resp
         return original(app, environ, start_response)
     finally:
         CURRENT.set(current)
+        # A context that the application copied in there lives on.
+        inside.close()
 
 
 def _watch(body: Any, recording: Recording, environ: Mapping[str, Any], left: Any) -> Any:
@@ -150,7 +150,7 @@ class Body:
         outer = CURRENT.get()
         CURRENT.set(recording)
         if self._autotrace_left is not None:
-            resume(self._autotrace_left)
+            resume(recording, self._autotrace_left)
         try:
             if self._autotrace_next is None:
                 self._autotrace_next = iter(self._autotrace_body).__next__
@@ -177,7 +177,7 @@ class Body:
                 outer = CURRENT.get()
                 CURRENT.set(recording)
                 if self._autotrace_left is not None:
-                    resume(self._autotrace_left)
+                    resume(recording, self._autotrace_left)
                 try:
                     close()
                 finally:

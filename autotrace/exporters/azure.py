@@ -11,6 +11,7 @@ from .. import directories, ids, processes, spool
 from ..entra import Tokens
 from ..identity import identify
 from ..items import Lines
+from ..recorder import export_late
 from ..sender import Journal
 from ..transport import Transport
 
@@ -87,6 +88,7 @@ def _forget_process() -> None:
 
 
 ids.on_new_process.append(_forget_process)
+processes.before_the_end(export_late)
 
 
 def transport_of(settings: Settings, connection: ConnectionString) -> Transport:

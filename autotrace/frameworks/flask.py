@@ -24,6 +24,7 @@ def patch(module: Any) -> None:
     wrap_method(module, "Flask.wsgi_app", wsgi.traced, _recorders)
     wrap_method(module, "Flask.__call__", _traced, module.Flask.wsgi_app, inner)
     wrap_method(module, "Flask.finalize_request", _note_response)
+    wrap_method(module, "Flask.log_exception", _without_us, module.Flask.finalize_request.__code__)
     # Of the class that defines it: Flask itself, or what Flask and Quart share.
     base = next(base for base in module.Flask.__mro__ if "should_ignore_error" in vars(base))
     wrap_method(sys.modules[base.__module__], f"{base.__name__}.should_ignore_error", _note_error)
@@ -38,7 +39,8 @@ def _traced(original: Any, outer: Any, inner: Any) -> Any:
 
     def call(self: Any, environ: Any, start_response: Any) -> Any:
         method = self.wsgi_app
-        if type(method) is MethodType and method.__func__ is outer:
+        # The method of this application: its own may be that of another one.
+        if type(method) is MethodType and method.__func__ is outer and method.__self__ is self:
             return inner(self, environ, start_response)
         return method(environ, start_response)
 
@@ -61,7 +63,9 @@ def _note_response(original: Any) -> Any:
                 # Werkzeug leaves the request object in the environ.
                 environ = current.environ
                 rule = environ["werkzeug.request"].url_rule
-                if rule is not None:
+                if rule is None:
+                    _note_route(current)
+                else:
                     current.route = rule.rule
                     mount = environ["SCRIPT_NAME"]
                     if mount:
@@ -71,6 +75,23 @@ def _note_response(original: Any) -> Any:
         return response
 
     return finalize_request
+
+
+def _without_us(original: Any, ours: Any) -> Any:
+    # A response that cannot be made fails inside of `finalize_request`: the application's log must not show the frame
+    # of our function around it, whose code is `ours`.
+    @wraps(original)
+    def log_exception(self: Any, *args: Any, **kwargs: Any) -> Any:
+        entry = sys.exc_info()[2]
+        while entry is not None:
+            following = entry.tb_next
+            if following is not None and following.tb_frame.f_code is ours:
+                entry.tb_next = following.tb_next
+            else:
+                entry = following
+        return original(self, *args, **kwargs)
+
+    return log_exception
 
 
 def _note_error(original: Any) -> Any:
@@ -89,8 +110,9 @@ def _note_route(current: Any) -> None:
     """Note the rule that the current request matched; never raises."""
     try:
         request = current.environ.get("werkzeug.request")
-        if not hasattr(request, "url_rule"):
-            # Middleware handed on a copy of the environ, or somebody made a request object of his own from it.
+        if getattr(request, "url_rule", None) is None:
+            # Nothing matched, or middleware handed on a copy of the environ, or somebody made a request object of his
+            # own from it.
             import flask
 
             request = flask.request

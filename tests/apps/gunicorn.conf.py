@@ -14,3 +14,9 @@ def pre_request(worker: Any, request: Any) -> None:
     if "APP_REACHED" in os.environ:
         with open(os.environ["APP_REACHED"], "a") as reached:
             reached.write(f"{request.method}\n")
+
+
+def post_worker_init(worker: Any) -> None:
+    """Say that a worker is ready to be ended: a signal that comes earlier is lost."""
+    if "APP_READY" in os.environ:
+        os.write(2, b"worker ready\n")

@@ -14,6 +14,10 @@ OLD_GUNICORN = pathlib.Path(sys.prefix) / "gunicorn-with-eventlet"
 DJANGO_ASGI = "django_app:asgi_application"
 
 
+# Has a gunicorn say when a worker is ready; see gunicorn.conf.py.
+READY = {"APP_READY": "1"}
+
+
 class Case(NamedTuple):
     """A server: its command, what has to be installed for it, and the signal that ends it.
 
@@ -40,13 +44,14 @@ def console_script(name: str, *words: str, leaves: bool = False) -> Case:
 
 def gunicorn_with(app: str, *options: str, end: int = signal.SIGTERM) -> Case:
     """A gunicorn of two workers, with options of the row's own."""
-    return Case([*gunicorn(app, workers=2), *options], end=end)
+    return Case([*gunicorn(app, workers=2), *options], end=end, env=READY, ready="worker ready", workers=2)
 
 
 def eventlet() -> Case:
     """A gunicorn with eventlet workers."""
     command = [sys.executable, "-m", "gunicorn", *gunicorn("flask_app:app", workers=2)[1:], "--worker-class=eventlet"]
-    return Case(command, [OLD_GUNICORN], env={"PYTHONPATH": str(OLD_GUNICORN)})
+    env = {**READY, "PYTHONPATH": str(OLD_GUNICORN)}
+    return Case(command, [OLD_GUNICORN], env=env, ready="worker ready", workers=2)
 
 
 def uwsgi(*options: str, end: int = signal.SIGINT) -> Case:
@@ -91,8 +96,7 @@ CASES: dict[str, Case] = {
     "gunicorn sync, SIGINT": gunicorn_with("flask_app:app", end=signal.SIGINT),
     "gunicorn sync, SIGQUIT": gunicorn_with("flask_app:app", end=signal.SIGQUIT),
     "gunicorn gthread": gunicorn_with("django_app:application", "--threads=4"),
-    # Without us too, this worker may wait for connections that are closed already.
-    "gunicorn gevent": gunicorn_with("flask_app:app", "--worker-class=gevent", "--graceful-timeout=5"),
+    "gunicorn gevent": gunicorn_with("flask_app:app", "--worker-class=gevent"),
     "gunicorn eventlet": eventlet(),
     "gunicorn preload": gunicorn_with("pyramid_app:app", "--preload"),
     "gunicorn max-requests": gunicorn_with("flask_app:app", "--max-requests=20"),

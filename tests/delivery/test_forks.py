@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import sys
 
 import pytest
@@ -56,7 +57,19 @@ def test_python_does_not_warn_of_threads(trouble: str, tmp_path: pathlib.Path, e
         endpoint.delay(0.15)
     elif trouble == "hanging":
         endpoint.hang()
-    check_arrivals(run(tmp_path, endpoint, "-W", "error", "quiet_forks.py", "100"), tmp_path, endpoint)
+    # As an error the warning would vanish: Python drops what it raises in the middle of a fork.
+    warned = ["-W", "always:This process"]
+    check_arrivals(run(tmp_path, endpoint, *warned, "quiet_forks.py", "100"), tmp_path, endpoint)
+
+
+def test_python_warns_of_the_threads_of_the_application(tmp_path: pathlib.Path, endpoint: Endpoint) -> None:
+    words = [sys.executable, "-W", "always:This process", "quiet_forks.py", "10", "threads"]
+    seen = []
+    for launcher in ([], [script("autotrace"), "run"]):
+        done = run_command([*launcher, *words], environment(tmp_path, endpoint), cwd=APPS)
+        seen.append((done.code, re.sub(r"pid=\d+", "pid", done.stderr)))
+    assert seen[1] == seen[0]
+    assert seen[0][1].count("multi-threaded") == (5 if sys.version_info >= (3, 12) else 0)
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.05])

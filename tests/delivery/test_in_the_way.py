@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.delivery.loads import PROBE, answer, arrivals, flush
-from tests.delivery.table import eventlet, gunicorn_with
+from tests.delivery.table import CASES, eventlet
 from tests.endpoint import Endpoint
 from tests.harness import APPS, Completed, environment, gunicorn, run_code, serve, wait_until
 from tests.journals import stored
@@ -71,7 +71,7 @@ def test_the_application_logs_nothing_of_ours(trouble: str, tmp_path: pathlib.Pa
     assert set(arrivals(endpoint)) == set(range(COUNT))
 
 
-GREEN = {"gevent": gunicorn_with("flask_app:app", "--worker-class=gevent"), "eventlet": eventlet()}
+GREEN = {"gevent": CASES["gunicorn gevent"], "eventlet": eventlet()}
 
 
 @pytest.mark.parametrize("name", GREEN)
@@ -87,6 +87,7 @@ def test_a_hanging_endpoint_holds_up_no_greenlet(name: str, tmp_path: pathlib.Pa
         answer(server.port, COUNT, COUNT)
         assert all(not post.items for post in endpoint.posts)
         endpoint.heal()
+        wait_until(lambda: server.stderr().count(case.ready) >= case.workers)
         server.stop()
     flush(tmp_path, endpoint)
     assert set(arrivals(endpoint)) == set(range(2 * COUNT))
