@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from contextlib import suppress
-from typing import Any, Callable, NamedTuple
+from typing import Callable, NamedTuple
 
 from . import guard
 from .directories import make_directory
@@ -67,15 +67,17 @@ class Spool:
     def append(self, line: bytes) -> None:
         """Add a line. A disk that does not take it is replaced by memory; memory that is full drops the oldest."""
         with self._lock:
-            segment: Any = self._writing
-            try:
+            segment = self._writing
+            written = -1
+            if segment is not None and segment.size + len(line) <= self._segment_size:
                 # A segment's `append`, without the call: every request comes here.
-                end = segment.size + len(line)
-                if end > self._segment_size or os.pwrite(segment.fd, line, segment.size) != len(line):
-                    self._append_slowly(line)
-                else:
-                    segment.size = end
-            except (OSError, AttributeError):
+                try:  # noqa: SIM105 - `suppress` costs as much as the write
+                    written = os.pwrite(segment.fd, line, segment.size)
+                except OSError:
+                    pass
+            if segment is not None and written == len(line):
+                segment.size += written
+            else:
                 self._append_slowly(line)
         if self.waiting:
             self.waiting = False

@@ -147,10 +147,7 @@ class Body:
 
     def __next__(self) -> Any:
         recording = self._autotrace_recording
-        outer = CURRENT.get()
-        CURRENT.set(recording)
-        if self._autotrace_left is not None:
-            resume(recording, self._autotrace_left)
+        outer = self._autotrace_enter()
         try:
             if self._autotrace_next is None:
                 self._autotrace_next = iter(self._autotrace_body).__next__
@@ -168,16 +165,21 @@ class Body:
             recording.sent = True
         return chunk
 
+    def _autotrace_enter(self) -> Any:
+        """Go on with the request in this context; return what was current in it."""
+        outer = CURRENT.get()
+        CURRENT.set(self._autotrace_recording)
+        if self._autotrace_left is not None:
+            resume(self._autotrace_recording, self._autotrace_left)
+        return outer
+
     def close(self) -> None:
         """Close the body as the server asked to, then end the request."""
         recording = self._autotrace_recording
         close = getattr(self._autotrace_body, "close", None)
         try:
             if close is not None:
-                outer = CURRENT.get()
-                CURRENT.set(recording)
-                if self._autotrace_left is not None:
-                    resume(recording, self._autotrace_left)
+                outer = self._autotrace_enter()
                 try:
                     close()
                 finally:
