@@ -8,6 +8,7 @@ from typing import Any
 
 from . import guard
 from .current import CURRENT
+from .exceptions import hide_frame
 from .recorder import Recorders, Recording, leave
 
 # The headers that are read of a request, as WSGI names them; several of a name are joined by commas.
@@ -42,6 +43,9 @@ def traced(original: Any, recorders: Recorders) -> Any:
             if recording.sampled:
                 return await _call_recorded(recording, original, self, scope, receive, send)
             return await _call_unrecorded(recording, original, self, scope, receive, send)
+        except BaseException as error:
+            hide_frame(error)
+            raise
         finally:
             # A finished request is left over where a server's callback inherited the context of an earlier one.
             leave(recording, current if current is not None and current.open else None)
@@ -78,8 +82,12 @@ async def _call_recorded(recording: Recording, original: Any, app: Any, scope: A
         return await original(app, scope, receive, send_and_note)
     except BaseException as error:
         recording.failed = True
+        is_gone = isinstance(error, asyncio.CancelledError)
         if recording.status is None:
-            recording.status = "499" if isinstance(error, asyncio.CancelledError) else "500"
+            recording.status = "499" if is_gone else "500"
+        if not is_gone:
+            recording.note(error)
+        hide_frame(error)
         raise
     finally:
         if recording.status is None:

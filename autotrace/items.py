@@ -12,10 +12,11 @@ from datetime import datetime, timezone
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, Iterable, Mapping, NamedTuple
 
-from . import urls
+from . import exceptions, urls
 from .urls import is_plain
 
 if TYPE_CHECKING:
+    from .exceptions import Failure
     from .recorder import Recording
 
 NAME_LIMIT = 1024
@@ -136,20 +137,9 @@ class Lines:
         }
         if data.span_kind == 2:  # opencensus.trace.span.SpanKind.CLIENT
             base.update(_client(attributes, base))
-        tags = {
-            "ai.operation.id": recording.trace_id,
-            "ai.operation.parentId": data.parent_span_id or recording.span_id,
-        }
-        item: dict[str, Any] = {
-            "ver": 1,
-            "name": "Microsoft.ApplicationInsights.RemoteDependency",
-            "time": started,
-            "iKey": json.loads(self._key),
-            "tags": {**tags, **json.loads("{" + self._tags + "}")},
-            "data": {"baseType": "RemoteDependencyData", "baseData": base},
-        }
-        if recording.rate < 100:
-            item["sampleRate"] = recording.rate
+        item = self._item("RemoteDependency", started, recording, base)
+        if data.parent_span_id:
+            item["tags"]["ai.operation.parentId"] = data.parent_span_id
         while True:
             line = (_dump(item) + "\n").encode("utf-8", "replace")
             if len(line) <= ITEM_LIMIT:
@@ -159,15 +149,36 @@ class Lines:
             else:
                 del base["data"]
 
-    def _template(self, shape: tuple[Any, ...], environ: Mapping[str, Any]) -> str:
-        """Return the line of requests that have a shape in common, with a place for what they do not.
+    def exception(self, recording: Recording, failure: Failure) -> bytes:
+        """Return the wire line of what made a request fail."""
+        base = {**exceptions.details(failure), "properties": {"process.pid": self._pid}}
+        item = self._item("Exception", timestamp(failure.moment), recording, base)
+        environ = self._urls.believed(recording.environ) if self._trusts_proxies else recording.environ
+        client = self._client((environ.get("REMOTE_ADDR"), environ.get("HTTP_USER_AGENT")))
+        item["tags"].update(json.loads("{" + client[:-1] + "}"))
+        method = environ.get("REQUEST_METHOD")
+        item["tags"]["ai.operation.name"] = _operation(method, recording.mount, recording.route)
+        return (_dump(item) + "\n").encode("utf-8", "replace")
 
-        The operation's name is the method and the route template, never a path that a client made up.
-        """
+    def _item(self, kind: str, moment: str, recording: Recording, base: dict[str, Any]) -> dict[str, Any]:
+        """Return an item that hangs under a request, of which `base` is what its kind is about."""
+        tags = {"ai.operation.id": recording.trace_id, "ai.operation.parentId": recording.span_id}
+        item: dict[str, Any] = {
+            "ver": 1,
+            "name": f"Microsoft.ApplicationInsights.{kind}",
+            "time": moment,
+            "iKey": json.loads(self._key),
+            "tags": {**tags, **json.loads("{" + self._tags + "}")},
+            "data": {"baseType": f"{kind}Data", "baseData": base},
+        }
+        if recording.rate < 100:
+            item["sampleRate"] = recording.rate
+        return item
+
+    def _template(self, shape: tuple[Any, ...], environ: Mapping[str, Any]) -> str:
+        """Return the line of requests that have a shape in common, with a place for what they do not."""
         method, mount, route, status, failed, rate, scheme, host = shape
-        spoken = method if method in _METHODS else "HTTP"
-        full = "(unmatched)" if route is None else urls.text(mount).rstrip("/") + route
-        name = encode_basestring(clean(f"{spoken} {full}", NAME_LIMIT))
+        name = encode_basestring(_operation(method, mount, route))
         # An application that returns without a status makes its server answer 500; it may invent `0 UNKNOWN`.
         code = encode_basestring(clean((status or "500").strip().partition(" ")[0], 20))[1:-1] or "500"
         success = "false" if failed or code in self._failed else "true"
@@ -198,6 +209,13 @@ class Lines:
         if len(address) + len(agent) <= _LONGEST_CACHED:
             urls.remember(self._clients, client, tags)
         return tags
+
+
+def _operation(method: Any, mount: str, route: str | None) -> str:
+    """Return the name of an operation: the method and the route template, never a path that a client made up."""
+    spoken = method if method in _METHODS else "HTTP"
+    full = "(unmatched)" if route is None else urls.text(mount).rstrip("/") + route
+    return clean(f"{spoken} {full}", NAME_LIMIT)
 
 
 def _escaped(text: str) -> str:

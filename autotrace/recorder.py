@@ -12,7 +12,7 @@ from time import perf_counter_ns, time_ns
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional
 
-from . import guard
+from . import exceptions, guard
 from .current import CURRENT
 from .ids import new_ids, on_new_process
 from .opencensus import NO_TRACER, release
@@ -34,7 +34,7 @@ class Passing:
     """A request that is not recorded; it marks the context so that what runs inside is not taken for a request.
 
     `within` is the recorded request that it was made from in this process, None for one that came from outside;
-    `touched` tells that the application set something in OpenCensus's context.
+    the others are as in `Recording`.
     """
 
     open = True
@@ -42,7 +42,11 @@ class Passing:
     answered = False
     sampled = False
     touched = False
+    buffered = False
+    sent = False
+    status: str | None = None
     within: Any = None
+    inner: Any = None
     environ: Environ = _NOTHING
     tracer: Any = NO_TRACER
     span: Any = None
@@ -50,18 +54,25 @@ class Passing:
     def close(self) -> None:
         """End the request."""
         self.open = False
-        self.within = None
+        self.within = self.inner = None
+
+    # What ends a request that is recorded ends this one.
+    finish = finish_later = close
+
+    def fail(self, error: BaseException) -> None:
+        """Do nothing."""
 
 
 class Recording:
     """An incoming request that is being recorded, made by `Recorder.start`.
 
-    `sampled` False means that only its trace context lives: spans inside are not exported and no item is made.
+    `sampled` is False for `Unsampled` alone.
     `status` is the response's status as text. `route` is the template that the framework found, relative to `mount`,
     a SCRIPT_NAME. `answered` means that its last byte is on its way, `buffered` that the response's body is in memory,
     `inner` is the body as the innermost application returned it. `rate` is the share of requests that are kept, in
     percent; `script` and `path` are SCRIPT_NAME and PATH_INFO as they came, for mounting moves them about. `touched`
-    tells that the application set something in OpenCensus's context. `live` is `open` and `sampled` in one.
+    tells that the application set something in OpenCensus's context. `live` is `open` and `sampled` in one. `failure`
+    is the last exception that was seen, which need not have made the request fail.
     """
 
     # Defaults of the class: a request sets what differs.
@@ -74,6 +85,7 @@ class Recording:
     within: Any = None
     inner: Any = None
     failed = False
+    failure: exceptions.Failure | None = None
     sent = False
     status: str | None = None
     route: str | None = None
@@ -99,6 +111,11 @@ class Recording:
         """The caller's span id, None for the first request of a trace."""
         return None if self.remote is None else self.remote[1]
 
+    @property
+    def reason(self) -> exceptions.Failure | None:
+        """What made the request fail; None where it did not, or nothing is known."""
+        return self.failure if self.failed or (self.status or "500") >= "500" else None
+
     def close(self) -> None:
         """End a request of which nothing is recorded; contexts that the application copied may live on."""
         self.open = False
@@ -106,11 +123,24 @@ class Recording:
         if self.tracer is not None or self.inner is not None:
             self.inner = self.tracer = None
 
-    def fail(self) -> None:
-        """Note that an exception escaped; before the first byte of the body the server answers 500 in its place."""
+    def fail(self, error: BaseException) -> None:
+        """Note that `error` escaped; before the first byte of the body the server answers 500 in its place."""
         self.failed = True
         if not self.sent:
             self.status = "500"
+        self.note(error)
+
+    def note(self, error: BaseException) -> None:
+        """Remember an exception, for the case that the request fails; never raises.
+
+        An exception that is an answer below 500 by itself (`code` in Werkzeug, `status_int` in WebOb) is none.
+        """
+        code = getattr(error, "code", None) or getattr(error, "status_int", None)
+        if not (isinstance(code, int) and code < 500):
+            try:
+                self.failure = exceptions.read(error)
+            except Exception as problem:
+                guard.failed("reading an exception", problem)
 
     def finish(self) -> None:
         """End the request and hand it to the exporter; only the first call counts. Never raises."""
@@ -137,6 +167,8 @@ class Recording:
                 guard.failed("exporting the spans of a request", error)
         try:
             self.recorder.exporter.request(self)
+            if self.failure is not None and self.reason is not None:
+                self.recorder.exporter.exception(self, self.reason)
         except Exception as error:
             guard.failed("exporting a request", error)
         # Contexts that the application copied may live on, and with them this object: not what it refers to.
@@ -144,6 +176,22 @@ class Recording:
         # A span has had its tracer by now, and attributes are a span's.
         if self.tracer is not None or self.inner is not None:
             self.inner = self.span = self.tracer = self.attributes = None
+
+
+class Unsampled(Recording):
+    """A request of a trace that is not kept: its trace context lives, but of it and its spans no item is made."""
+
+    live = False
+    sampled = False
+
+    def finish(self) -> None:
+        """End the request."""
+        self.close()
+
+    finish_later = finish
+
+    def fail(self, error: BaseException) -> None:
+        """Do nothing."""
 
 
 def export_late() -> None:
@@ -194,19 +242,19 @@ class Recorder:
             return Passing()
         remote = self.extract(environ)
         trace_id, span_id = new_ids()
+        if remote is not None:
+            trace_id = remote[0]
+        rate = 100.0 if self.keeps_all else self._decide(trace_id, remote)
         # Without an __init__, which would be one call more.
-        recording = Recording()
+        recording = Unsampled() if rate is None else Recording()
         recording.recorder = self
         recording.environ = environ
-        recording.trace_id = trace_id if remote is None else remote[0]
+        recording.trace_id = trace_id
         recording.span_id = span_id
         recording.remote = remote
-        if not self.keeps_all:
-            rate = self._decide(recording.trace_id, remote)
-            if rate is None:
-                recording.sampled = recording.live = False
-                return recording
-            recording.rate = rate
+        if rate is None:
+            return recording
+        recording.rate = rate
         recording.path = path
         if script:
             recording.script = script

@@ -7,8 +7,9 @@ from typing import Any, Callable, Iterator, Mapping
 
 from . import guard
 from .current import CURRENT, is_current
+from .exceptions import hide_frame
 from .opencensus import release, resume
-from .recorder import Passing, Recorders, Recording, leave
+from .recorder import Passing, Recorders, leave
 from .spans import span_of, tracer_of
 
 
@@ -32,19 +33,14 @@ def traced(original: Any, recorders: Recorders) -> Any:
         if recording is None:
             return original(self, environ, start_response)
         CURRENT.set(recording)
-        if not recording.sampled:
-            try:
-                return original(self, environ, start_response)
-            finally:
-                CURRENT.set(None)
-                if recording.touched:
-                    release(recording)
-                recording.close()
+        if recording.sampled:
 
-        def start(status: Any, *more: Any, **named: Any) -> Any:
-            recording.status = status
-            return start_response(status, *more, **named)
+            def start(status: Any, *more: Any, **named: Any) -> Any:
+                recording.status = status
+                return start_response(status, *more, **named)
 
+        else:
+            start = start_response
         try:
             body = original(self, environ, start)
         except BaseException as error:
@@ -53,14 +49,15 @@ def traced(original: Any, recorders: Recorders) -> Any:
                 # How an application tells gunicorn that it has taken the socket over.
                 recording.status = recording.status or "101"
             else:
-                recording.fail()
+                recording.fail(error)
             recording.finish()
+            hide_frame(error)
             raise
         CURRENT.set(None)
         left = release(recording) if recording.touched else None
         # In memory, and not replaced by middleware on its way here: all but its close() is over.
         whole = recording.inner is None or recording.inner is body
-        if (recording.buffered and whole and recording.status is not None) or is_list(body):
+        if (recording.buffered and whole and (recording.status or not recording.sampled)) or is_list(body):
             recording.finish()
             return body
         return _watch(body, recording, environ, left)
@@ -94,7 +91,7 @@ def _call_inside(current: Any, original: Any, app: Any, environ: Any, start_resp
         inside.close()
 
 
-def _watch(body: Any, recording: Recording, environ: Mapping[str, Any], left: Any) -> Any:
+def _watch(body: Any, recording: Any, environ: Mapping[str, Any], left: Any) -> Any:
     try:
         wrapper = environ.get("wsgi.file_wrapper")
         if isinstance(wrapper, type) and isinstance(body, wrapper):
@@ -106,7 +103,7 @@ def _watch(body: Any, recording: Recording, environ: Mapping[str, Any], left: An
         return body
 
 
-def _watch_file(body: Any, recording: Recording) -> Any:
+def _watch_file(body: Any, recording: Any) -> Any:
     """End the request when the server closes the file; the body itself stays what the server's sendfile looks for."""
     close = getattr(body, "close", None)
     is_own = "close" in getattr(body, "__dict__", ())
@@ -134,7 +131,7 @@ def _watch_file(body: Any, recording: Recording) -> Any:
 class Body:
     """A response body whose request ends with it. Whatever else is asked of it, the body itself answers."""
 
-    def __init__(self, body: Any, recording: Recording, left: Any) -> None:
+    def __init__(self, body: Any, recording: Any, left: Any) -> None:
         self._autotrace_body = body
         self._autotrace_left = left
         self._autotrace_recording = recording
@@ -155,9 +152,10 @@ class Body:
         except StopIteration:
             recording.finish()
             raise
-        except BaseException:
-            recording.fail()
+        except BaseException as error:
+            recording.fail(error)
             recording.finish()
+            hide_frame(error)
             raise
         finally:
             self._autotrace_left = leave(recording, outer)

@@ -32,6 +32,10 @@ class Kept:
         """Keep the line of a request."""
         self.wire.append(self._lines.request(recording))
 
+    def exception(self, recording: Any, failure: Any) -> None:
+        """Keep the line of an exception."""
+        self.wire.append(self._lines.exception(recording, failure))
+
     def spans(self, recording: Any, span_datas: list[Any]) -> None:
         """Keep the lines of spans."""
         self.wire.extend(self._lines.span(recording, data) for data in span_datas)

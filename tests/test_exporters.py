@@ -45,6 +45,9 @@ def test_the_console_has_one_readable_line_a_request(tmp_path: pathlib.Path) -> 
         load(server.port, requests, connections=1)
         server.stop()
     lines = [line for line in server.stderr().splitlines() if line.startswith("autotrace")]
+    # Behind the request that it made fail.
+    why = lines.pop(2)
+    assert why[25:].startswith("cart  exception  ValueError at flask_app."), why
     found = [match.groupdict() for match in map(LINE.fullmatch, lines) if match]
     assert len(found) == len(lines) == 5, server.stderr()
     assert [(line["name"], line["code"], bool(line["failed"])) for line in found] == [

@@ -196,3 +196,30 @@ list(ask(app))
     done = subprocess.run([script("autotrace"), "flush"], env=env, timeout=60, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len(endpoint.items) == len(endpoint.counts()) == 2
+
+
+@pytest.mark.parametrize("setting", ["AUTOTRACE_SAMPLER=0.0000001", "AUTOTRACE_BLACKLIST_PATHS=/"])
+def test_a_body_of_a_request_that_is_not_recorded_is_still_in_it(setting: str, tmp_path: pathlib.Path) -> None:
+    code = """
+from opencensus.trace import execution_context
+
+def chunks(name):
+    yield str(execution_context.get_opencensus_attr("who")) + " "
+    execution_context.set_opencensus_attr("who", name)
+    yield str(execution_context.get_opencensus_attr("who")) + " "
+    # Sent in this process, as test clients do: a part of this request.
+    yield b"".join(ask(app, "/inner")).decode() + "\\n"
+
+app.add_url_rule("/", "outer", lambda: Response(chunks(request.args["name"])))
+app.add_url_rule("/inner", "inner", lambda: "inner")
+
+for name in "ab":
+    body = ask(app, QUERY_STRING="name=" + name)
+    print(b"".join(body).decode(), end="")
+    body.close()
+print(execution_context.get_opencensus_attr("who"))
+"""
+    name, _, value = setting.partition("=")
+    done = run(code, tmp_path, **{name: value})
+    assert done.stdout == "None a inner\nNone b inner\nNone\n"
+    assert "/inner" not in done.stderr

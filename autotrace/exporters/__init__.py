@@ -9,6 +9,7 @@ from .. import guard
 from ..expressions import Expression
 
 if TYPE_CHECKING:
+    from ..exceptions import Failure
     from ..recorder import Recording
     from ..settings import Settings
 
@@ -21,10 +22,13 @@ _OPENCENSUS = "autotrace.exporters.opencensus"
 
 
 class Exporter(Protocol):
-    """Takes what was recorded. Both calls come from request threads, in any process forked after its making."""
+    """Takes what was recorded. All calls come from request threads, in any process forked after its making."""
 
     def request(self, recording: Recording) -> None:
         """Export a finished request."""
+
+    def exception(self, recording: Recording, failure: Failure) -> None:
+        """Export what made a request fail, after the request itself."""
 
     def spans(self, recording: Recording, span_datas: list[Any]) -> None:
         """Export OpenCensus SpanData of spans that ended inside a request."""

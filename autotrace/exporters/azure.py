@@ -17,6 +17,7 @@ from ..transport import Transport
 
 if TYPE_CHECKING:
     from ..connection_string import ConnectionString
+    from ..exceptions import Failure
     from ..recorder import Recording
     from ..settings import Settings
 
@@ -48,6 +49,11 @@ class AzureExporter:
         if self._lines is None:
             self._open()
         self._append(line)
+
+    def exception(self, recording: Recording, failure: Failure) -> None:
+        """Write an exception line."""
+        lines = self._lines or self._open()
+        self._append(lines.exception(recording, failure))
 
     def spans(self, recording: Recording, span_datas: list[Any]) -> None:
         """Write a dependency line for each span."""

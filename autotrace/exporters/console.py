@@ -10,6 +10,7 @@ from ..identity import identify
 from ..items import Lines
 
 if TYPE_CHECKING:
+    from ..exceptions import Failure
     from ..recorder import Recording
     from ..settings import Settings
 
@@ -30,6 +31,10 @@ class ConsoleExporter:
         """Print the wire line of a request."""
         self._print(json.loads(line))
 
+    def exception(self, recording: Recording, failure: Failure) -> None:
+        """Print a line for an exception."""
+        self._print(json.loads(self._wire().exception(recording, failure)))
+
     def spans(self, recording: Recording, span_datas: list[Any]) -> None:
         """Print a line for each span."""
         for data in span_datas:
@@ -44,13 +49,14 @@ class ConsoleExporter:
 
     def _print(self, item: Any) -> None:
         data = item["data"]["baseData"]
-        words = [item["time"][11:23], item["tags"]["ai.cloud.role"], data["name"]]
-        words += [data.get("responseCode") or data["type"], f"{_milliseconds(data['duration']):.1f} ms"]
-        words += [
-            data.get("url", ""),
-            "" if data["success"] else "FAILED",
-            f"operation {item['tags']['ai.operation.id']}",
-        ]
+        words = [item["time"][11:23], item["tags"]["ai.cloud.role"]]
+        if "exceptions" in data:
+            words += ["exception", data["problemId"], data["exceptions"][0]["message"][:200]]
+        else:
+            words += [data["name"], data.get("responseCode") or data["type"]]
+            words += [f"{_milliseconds(data['duration']):.1f} ms", data.get("url", "")]
+            words.append("" if data["success"] else "FAILED")
+        words.append(f"operation {item['tags']['ai.operation.id']}")
         line = "  ".join(word for word in words if word)
         # Names and addresses are a stranger's words: no control character of theirs reaches a terminal.
         safe = "".join(character if character.isprintable() else "?" for character in line)

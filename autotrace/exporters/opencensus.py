@@ -20,6 +20,7 @@ from ..spans import span_of
 from . import open_default
 
 if TYPE_CHECKING:
+    from ..exceptions import Failure
     from ..recorder import Recording
     from ..settings import Settings
 
@@ -42,6 +43,11 @@ class OpenCensusExporter:
         feeder = self._feeder()
         line = feeder.lines.request(recording)
         feeder.put(Entry(recording, [_server_span(recording, json.loads(line))], line))
+
+    def exception(self, recording: Recording, failure: Failure) -> None:
+        """Queue an exception, for an exporter of ours: OpenCensus tells it in attributes of the request's span."""
+        feeder = self._feeder()
+        feeder.put(Entry(recording, [], feeder.lines.exception(recording, failure)))
 
     def spans(self, recording: Recording, span_datas: list[Any]) -> None:
         """Queue the spans as they are."""
@@ -69,7 +75,10 @@ class OpenCensusExporter:
 
 
 class Entry(NamedTuple):
-    """Spans to export: those of the application inside `recording`, or its own one and its wire line."""
+    """Spans to export: those of the application inside `recording`, or its own one and its wire line.
+
+    An exception is a wire line alone.
+    """
 
     recording: Recording
     span_datas: list[Any]
@@ -120,7 +129,7 @@ class Feeder:
         is_late = self._stopping
         # Once more, after the exporter registered its own: callbacks run last in, first out.
         atexit.register(self.finish)
-        self._feed(lambda entry: exporter.export(entry.span_datas))
+        self._feed(lambda entry: entry.span_datas and exporter.export(entry.span_datas))
         if is_late:
             _flush(exporter)
 
@@ -188,6 +197,9 @@ def _server_span(recording: Recording, item: Any) -> Any:
     if code.isdigit():
         attributes["http.status_code"] = int(code)
         status = utils.status_from_http_code(int(code))
+    reason = recording.reason
+    if reason is not None:
+        attributes.update({"error.name": reason.chain[0].type, "error.message": reason.chain[0].message})
     attributes.update(recording.attributes or {})
     span = span_of(recording)
     children = span.__dict__.get("_child_spans") or ()

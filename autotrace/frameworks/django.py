@@ -21,6 +21,8 @@ def patch_base(module: Any) -> None:
     """Wrap the methods of `django.core.handlers.base.BaseHandler` that resolve a request and answer it."""
     wrap_method(module, "BaseHandler.get_response", _note_response)
     wrap_method(module, "BaseHandler.get_response_async", _note_request)
+    wrap_method(module, "BaseHandler.process_exception_by_middleware", _note_view_error)
+    wrap_method(sys.modules["django.core.handlers.exception"], "response_for_exception", _note_error)
 
 
 def patch_wsgi(module: Any) -> None:
@@ -37,8 +39,12 @@ def _note_response(original: Any) -> Any:
     @wraps(original)
     def get_response(self: Any, request: Any) -> Any:
         current = CURRENT.get()
-        if current is None or not current.live:
+        if current is None:
             return original(self, request)
+        if not current.live:
+            response = original(self, request)
+            current.buffered = getattr(response, "streaming", True) is False
+            return response
         environ = getattr(request, "environ", None)
         # A test client's request inside a request has an environ of its own.
         if environ is not current.environ and (environ is None or not is_current(environ)):
@@ -66,6 +72,32 @@ def _note_request(original: Any) -> Any:
             _note_route(current, request, current.environ)
 
     return get_response_async
+
+
+def _note_view_error(original: Any) -> Any:
+    # Middleware may answer what a view raised: then Django asks for no other response.
+    @wraps(original)
+    def process_exception_by_middleware(self: Any, exception: Any, request: Any) -> Any:
+        _note(exception)
+        return original(self, exception, request)
+
+    return process_exception_by_middleware
+
+
+def _note_error(original: Any) -> Any:
+    # What turns each exception that a view or middleware lets out into a response.
+    @wraps(original)
+    def response_for_exception(request: Any, exc: Any) -> Any:
+        _note(exc)
+        return original(request, exc)
+
+    return response_for_exception
+
+
+def _note(error: BaseException) -> None:
+    current = CURRENT.get()
+    if current is not None and current.live:
+        current.note(error)
 
 
 def _note_route(current: Any, request: Any, environ: Any) -> None:

@@ -25,9 +25,10 @@ def patch(module: Any) -> None:
     wrap_method(module, "Flask.__call__", _traced, module.Flask.wsgi_app, inner)
     wrap_method(module, "Flask.finalize_request", _note_response)
     wrap_method(module, "Flask.log_exception", _without_us, module.Flask.finalize_request.__code__)
-    # Of the class that defines it: Flask itself, or what Flask and Quart share.
-    base = next(base for base in module.Flask.__mro__ if "should_ignore_error" in vars(base))
-    wrap_method(sys.modules[base.__module__], f"{base.__name__}.should_ignore_error", _note_error)
+    for name, make in (("should_ignore_error", _note_late_route), ("_find_error_handler", _note_error)):
+        # Of the class that defines it: Flask itself, or what Flask and Quart share.
+        base = next(base for base in module.Flask.__mro__ if name in vars(base))
+        wrap_method(sys.modules[base.__module__], f"{base.__name__}.{name}", make)
 
 
 def _traced(original: Any, outer: Any, inner: Any) -> Any:
@@ -56,10 +57,12 @@ def _note_response(original: Any) -> Any:
     def finalize_request(self: Any, *args: Any, **kwargs: Any) -> Any:
         response = original(self, *args, **kwargs)
         current = CURRENT.get()
-        if current is not None and current.live:
+        if current is None:
+            return response
+        # Not `is_streamed`: that runs code of whatever the application answered with.
+        current.buffered = type(getattr(response, "response", None)) in _WHOLE
+        if current.live:
             try:
-                # Not `is_streamed`: that runs code of whatever the application answered with.
-                current.buffered = type(response.response) in _WHOLE
                 # Werkzeug leaves the request object in the environ.
                 environ = current.environ
                 rule = environ["werkzeug.request"].url_rule
@@ -95,6 +98,20 @@ def _without_us(original: Any, ours: Any) -> Any:
 
 
 def _note_error(original: Any) -> Any:
+    # What Flask asks about each exception of a request, also of one that a handler of the application answers. It
+    # returns before the exception goes on: no frame of ours comes into its traceback.
+    @wraps(original)
+    def _find_error_handler(self: Any, error: Any, *args: Any, **kwargs: Any) -> Any:
+        current = CURRENT.get()
+        if current is not None and current.live:
+            # An InternalServerError that Flask puts around it says nothing.
+            current.note(getattr(error, "original_exception", None) or error)
+        return original(self, error, *args, **kwargs)
+
+    return _find_error_handler
+
+
+def _note_late_route(original: Any) -> Any:
     # What Flask asks before it forgets a request that failed, also one whose exception goes on to the server.
     @wraps(original)
     def should_ignore_error(self: Any, *args: Any, **kwargs: Any) -> Any:

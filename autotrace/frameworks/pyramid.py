@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from functools import wraps
 from typing import Any
 
 from .. import guard, wsgi
 from ..applications import build_recorder
 from ..current import CURRENT, is_current
+from ..exceptions import hide_frame
 from ..patching import wrap_method
 from ..recorder import Recorder, Recorders
 
@@ -18,6 +20,7 @@ def patch(module: Any) -> None:
     """Wrap the methods of `pyramid.router.Router`."""
     wrap_method(module, "Router.__call__", wsgi.traced, _recorders)
     wrap_method(module, "Router.handle_request", _note_route)
+    wrap_method(sys.modules["pyramid.view"], "ViewMethodsMixin.invoke_exception_view", _note_error)
 
 
 def _note_route(original: Any) -> Any:
@@ -33,6 +36,8 @@ def _note_route(original: Any) -> Any:
         except BaseException as error:
             # Where nothing was found, what traversal made of the path is the client's invention.
             found = not _is_not_found(error)
+            current.note(error)
+            hide_frame(error)
             raise
         finally:
             # Learnt now: the router takes the context away from the request when it ends.
@@ -43,6 +48,23 @@ def _note_route(original: Any) -> Any:
                 guard.failed("reading a Pyramid request", error)
 
     return handle_request
+
+
+def _note_error(original: Any) -> Any:
+    # What turns an exception into a response, also one that a tween raised.
+    @wraps(original)
+    def invoke_exception_view(self: Any, exc_info: Any = None, *args: Any, **kwargs: Any) -> Any:
+        current = CURRENT.get()
+        raised = exc_info[1] if exc_info else sys.exc_info()[1]
+        if current is not None and current.live and isinstance(raised, BaseException):
+            current.note(raised)
+        try:
+            return original(self, exc_info, *args, **kwargs)
+        except BaseException as error:
+            hide_frame(error)
+            raise
+
+    return invoke_exception_view
 
 
 def _is_same(environ: Any, other: Any) -> bool:

@@ -1,0 +1,193 @@
+"""Exceptions that made a request fail: what is kept of one while it is handled, and how it is told.
+
+An exception refers to all variables of all functions it passed through. Nothing here holds on to one: its traceback is
+read at once, as code and line numbers, and turned into text only when the request has failed.
+"""
+
+from __future__ import annotations
+
+from time import time_ns
+from types import CodeType
+from typing import Any, Iterator, NamedTuple
+
+# Exceptions of a chain that are told: the one that was raised, and those that led to it.
+CHAIN_LIMIT = 10
+# Frames of one exception, half of them where it was raised and half of them at the other end of the stack.
+FRAMES_LIMIT = 100
+MESSAGE_LIMIT = 32_768
+NAME_LIMIT = 1024
+# Bytes of all messages and frames together: an item has room for 65,536.
+_ROOM = 48_000
+_LONGEST_LINE = 999_999
+# A recursion without end is a thousand frames deep, and more where the application allows it.
+_DEEPEST = 20_000
+# Whose functions stand between the server and the application: nobody looks for them in a stack.
+_OURS = ("autotrace.wsgi", "autotrace.asgi", "autotrace.frameworks.")
+
+
+class Frame(NamedTuple):
+    """A place in a stack: the code, the line in it, and the name of the module."""
+
+    code: CodeType
+    line: int
+    module: str
+
+
+class Raised(NamedTuple):
+    """One exception: its type as text, its message, its frames, the throw site first, and the bytes left out of them.
+
+    `outer` is the place in the chain of the exception that it led to, None for the one that was raised last.
+    """
+
+    type: str
+    message: str
+    frames: tuple[Frame, ...]
+    left_out: int
+    outer: int | None
+
+
+class Failure(NamedTuple):
+    """An exception with those that led to it, `chain[0]` being the one itself, seen at `moment` (ns since 1970)."""
+
+    moment: int
+    chain: tuple[Raised, ...]
+
+
+def read(error: BaseException) -> Failure:
+    """Return what is told of an exception, with nothing in it that keeps the exception alive."""
+    chain = tuple(
+        Raised(_type(one), _message(one), *_frames(one.__traceback__), outer) for one, outer in _chained(error)
+    )
+    return Failure(time_ns(), chain)
+
+
+def hide_frame(error: BaseException) -> None:
+    """Take the frame of the caller, which is about to raise `error` again, out of the traceback that others will see.
+
+    Before Python 3.11 the interpreter puts it back.
+    """
+    if error.__traceback__ is not None:
+        error.__traceback__ = error.__traceback__.tb_next
+
+
+def details(failure: Failure) -> dict[str, Any]:
+    """Return an exception as the fields of an ExceptionData (version 2 of the service's schema)."""
+    # Shared among the chain: the last exception may not take the room of the first, which says why.
+    room = _ROOM // len(failure.chain)
+    exceptions = [_detail(place, raised, room) for place, raised in enumerate(failure.chain)]
+    return {
+        "ver": 2,
+        "exceptions": exceptions,
+        "severityLevel": "Error",
+        "problemId": _cut(problem(failure), NAME_LIMIT),
+    }
+
+
+def problem(failure: Failure) -> str:
+    """Return what is alike in all exceptions of one cause: the type, and the function that raised it."""
+    first = failure.chain[0]
+    return f"{first.type} at {_method(first.frames[0])}" if first.frames else first.type
+
+
+def _chained(error: BaseException) -> Iterator[tuple[BaseException, int | None]]:
+    """Yield an exception and those that led to it, as Python prints them, each with the place of what it led to."""
+    waiting: list[tuple[BaseException, int | None]] = [(error, None)]
+    seen: set[int] = set()
+    while waiting and len(seen) < CHAIN_LIMIT:
+        one, outer = waiting.pop(0)
+        if id(one) in seen:
+            continue
+        place = len(seen)
+        seen.add(id(one))
+        yield one, outer
+        cause = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+        if cause is not None:
+            waiting.append((cause, place))
+        # An ExceptionGroup of Python 3.11 and later.
+        group = getattr(one, "exceptions", None)
+        if isinstance(group, tuple):
+            waiting += [(member, place) for member in group if isinstance(member, BaseException)]
+
+
+def _type(error: BaseException) -> str:
+    kind = type(error)
+    name = str(kind.__qualname__)
+    return name if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{name}"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception as problem:
+        text = f"<its text cannot be had: {type(problem).__name__}>"
+    # The service refuses an empty one.
+    return text if text.strip() else type(error).__name__
+
+
+def _frames(traceback: Any) -> tuple[tuple[Frame, ...], int]:
+    frames: list[Frame] = []
+    while traceback is not None and len(frames) < _DEEPEST:
+        frame = traceback.tb_frame
+        module = str(frame.f_globals.get("__name__") or "")
+        if not module.startswith(_OURS):
+            frames.append(Frame(frame.f_code, traceback.tb_lineno or 0, module))
+        traceback = traceback.tb_next
+    frames.reverse()
+    left_out = max(len(frames) - FRAMES_LIMIT, 0)
+    if left_out:
+        half = FRAMES_LIMIT // 2
+        frames[half:-half] = []
+    return tuple(frames), left_out
+
+
+def _detail(place: int, raised: Raised, room: int) -> dict[str, Any]:
+    message = _cut(raised.message, MESSAGE_LIMIT)
+    while _size(message) > room // 2:
+        message = message[: len(message) // 2]
+    room -= _size(message)
+    count = len(raised.frames)
+    stack: dict[int, dict[str, Any]] = {}
+    # From both ends, so that what has no room is in the middle.
+    for index in [index for pair in zip(range(count), reversed(range(count))) for index in pair][:count]:
+        level = index if index < (count + 1) // 2 else index + raised.left_out
+        frame = _frame(raised.frames[index], level)
+        room -= sum(_size(str(value)) + 16 for value in frame.values())
+        if room < 0:
+            break
+        stack[index] = frame
+    detail: dict[str, Any] = {
+        "id": place + 1,
+        "typeName": _cut(raised.type, NAME_LIMIT),
+        "message": message,
+        "hasFullStack": len(stack) == count and not raised.left_out,
+        "parsedStack": [stack[index] for index in sorted(stack)],
+    }
+    if raised.outer is not None:
+        detail["outerId"] = raised.outer + 1
+    return detail
+
+
+def _frame(frame: Frame, level: int) -> dict[str, Any]:
+    return {
+        "level": level,
+        "method": _cut(_method(frame), NAME_LIMIT),
+        "assembly": _cut(frame.module.partition(".")[0], NAME_LIMIT),
+        "fileName": _cut(frame.code.co_filename, NAME_LIMIT),
+        "line": min(frame.line, _LONGEST_LINE),
+    }
+
+
+def _method(frame: Frame) -> str:
+    # The qualified name of a function is in its code from Python 3.11 on.
+    name = getattr(frame.code, "co_qualname", frame.code.co_name)
+    return f"{frame.module}.{name}" if frame.module else str(name)
+
+
+def _size(text: str) -> int:
+    """Return the bytes that a text takes at most in JSON."""
+    return len(text) if text.isascii() and text.isprintable() else 6 * len(text)
+
+
+def _cut(text: str, limit: int) -> str:
+    text = text[:limit]
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
