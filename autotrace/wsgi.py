@@ -21,46 +21,49 @@ def traced(original: Any, recorders: Recorders) -> Any:
 
     @wraps(original)
     def call(self: Any, environ: Any, start_response: Any) -> Any:
-        current = CURRENT.get()
-        if current is not None and current.open:
-            return _call_inside(current, original, self, environ, start_response)
         try:
-            recorder = recorders.get(id(self)) or recorders.build(self)
-            recording = recorder.start(environ)
-        except Exception as error:
-            guard.failed("starting a request", error)
-            recording = None
-        if recording is None:
-            return original(self, environ, start_response)
-        CURRENT.set(recording)
-        if recording.sampled:
+            current = CURRENT.get()
+            if current is not None and current.open:
+                return _call_inside(current, original, self, environ, start_response)
+            try:
+                recorder = recorders.get(id(self)) or recorders.build(self)
+                recording = recorder.start(environ)
+            except Exception as error:
+                guard.failed("starting a request", error)
+                recording = None
+            if recording is None:
+                return original(self, environ, start_response)
+            CURRENT.set(recording)
+            if recording.sampled:
 
-            def start(status: Any, *more: Any, **named: Any) -> Any:
-                recording.status = status
-                return start_response(status, *more, **named)
+                def start(status: Any, *more: Any, **named: Any) -> Any:
+                    recording.status = status
+                    return start_response(status, *more, **named)
 
-        else:
-            start = start_response
-        try:
-            body = original(self, environ, start)
-        except BaseException as error:
-            leave(recording)
-            if isinstance(error, StopIteration):
-                # How an application tells gunicorn that it has taken the socket over.
-                recording.status = recording.status or "101"
             else:
-                recording.fail(error)
-            recording.finish()
+                start = start_response
+            try:
+                body = original(self, environ, start)
+            except BaseException as error:
+                leave(recording)
+                if isinstance(error, StopIteration):
+                    # How an application tells gunicorn that it has taken the socket over.
+                    recording.status = recording.status or "101"
+                else:
+                    recording.fail(error)
+                recording.finish()
+                raise
+            CURRENT.set(None)
+            left = release(recording) if recording.touched else None
+            # In memory, and not replaced by middleware on its way here: all but its close() is over.
+            whole = recording.inner is None or recording.inner is body
+            if (recording.buffered and whole and (recording.status or not recording.sampled)) or is_list(body):
+                recording.finish()
+                return body
+            return _watch(body, recording, environ, left)
+        except BaseException as error:
             hide_frame(error)
             raise
-        CURRENT.set(None)
-        left = release(recording) if recording.touched else None
-        # In memory, and not replaced by middleware on its way here: all but its close() is over.
-        whole = recording.inner is None or recording.inner is body
-        if (recording.buffered and whole and (recording.status or not recording.sampled)) or is_list(body):
-            recording.finish()
-            return body
-        return _watch(body, recording, environ, left)
 
     return call
 
@@ -75,8 +78,12 @@ def _call_inside(current: Any, original: Any, app: Any, environ: Any, start_resp
     """Pass on what is called within a request: a mounted application, or a request of the application to itself."""
     if current.environ is environ or is_current(environ):
         # The same request: a mounted application, or the same one's inner method.
-        body = current.inner = original(app, environ, start_response)
-        return body
+        try:
+            body = current.inner = original(app, environ, start_response)
+            return body
+        except BaseException as error:
+            hide_frame(error)
+            raise
     # One that the application sends in this process, as test clients do.
     inside = Passing()
     # Its spans belong to the request that it is sent from.
@@ -85,6 +92,9 @@ def _call_inside(current: Any, original: Any, app: Any, environ: Any, start_resp
     CURRENT.set(inside)
     try:
         return original(app, environ, start_response)
+    except BaseException as error:
+        hide_frame(error)
+        raise
     finally:
         CURRENT.set(current)
         # A context that the application copied in there lives on.

@@ -223,3 +223,52 @@ print(execution_context.get_opencensus_attr("who"))
     done = run(code, tmp_path, **{name: value})
     assert done.stdout == "None a inner\nNone b inner\nNone\n"
     assert "/inner" not in done.stderr
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="before Python 3.11 a function cannot hide its frame")
+@pytest.mark.parametrize("setting", ["AUTOTRACE_SAMPLER=1", "AUTOTRACE_BLACKLIST_PATHS=/", "AUTOTRACE_SAMPLER=1e-9"])
+def test_an_exception_that_escapes_shows_no_frame_of_ours(setting: str, tmp_path: pathlib.Path) -> None:
+    code = """
+import traceback
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+app.config["PROPAGATE_EXCEPTIONS"] = True
+
+@app.route("/")
+def view():
+    raise ValueError("no")
+
+@app.route("/outer")
+def outer():
+    return ask(app)
+
+@app.route("/body")
+def body():
+    return Response(1 / 0 for _ in range(2))
+
+def show(path, read=lambda body: body):
+    try:
+        read(ask(app, path))
+    except Exception as error:
+        print(type(error).__name__)
+        files = {frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)}
+        print([file for file in files if "/autotrace/" in file])
+
+for path in ("/", "/outer"):
+    show(path)
+show("/body", list)
+app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/none": app})
+show("/")
+"""
+    name, _, value = setting.partition("=")
+    done = run(code, tmp_path, **{name: value})
+    assert done.stdout.splitlines() == [
+        "ValueError",
+        "[]",
+        "ValueError",
+        "[]",
+        "ZeroDivisionError",
+        "[]",
+        "ValueError",
+        "[]",
+    ]

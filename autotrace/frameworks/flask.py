@@ -10,6 +10,7 @@ from typing import Any
 from .. import guard, wsgi
 from ..applications import build_recorder
 from ..current import CURRENT
+from ..exceptions import hide_frame
 from ..patching import wrap_method
 from ..recorder import Recorder, Recorders
 
@@ -40,10 +41,14 @@ def _traced(original: Any, outer: Any, inner: Any) -> Any:
 
     def call(self: Any, environ: Any, start_response: Any) -> Any:
         method = self.wsgi_app
-        # The method of this application: its own may be that of another one.
-        if type(method) is MethodType and method.__func__ is outer and method.__self__ is self:
-            return inner(self, environ, start_response)
-        return method(environ, start_response)
+        try:
+            # The method of this application: its own may be that of another one.
+            if type(method) is MethodType and method.__func__ is outer and method.__self__ is self:
+                return inner(self, environ, start_response)
+            return method(environ, start_response)
+        except BaseException as error:
+            hide_frame(error)
+            raise
 
     # All that it does is to call `wsgi_app`, in every version so far.
     code = getattr(original, "__code__", None)
