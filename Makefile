@@ -63,7 +63,7 @@ matrix:
 oldest:
 	$(PYTHON) -m venv --clear .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet --requirement tests/oldest.txt --editable .
-	.venv-oldest/bin/python -m pytest tests/test_delivery.py tests/test_same_bytes.py -k "not asgi and not uvicorn"
+	.venv-oldest/bin/python -m pytest tests/test_delivery.py tests/test_exceptions.py tests/test_same_bytes.py -k "not asgi and not uvicorn"
 
 # Without ARGS it measures in full, and writes benchmarks/results.* and their summary in the README.
 bench: $(STAMP)

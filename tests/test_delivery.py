@@ -260,8 +260,7 @@ def test_names_tell_where_a_route_is_mounted(place: str, tmp_path: pathlib.Path,
     command, env, names = PLACES[place]
     with serve(command, tmp_path, endpoint, env) as server:
         load(server.port, [Request("GET", target) for target in names], connections=1)
-        assert endpoint.wait_for(len(names))
-    bases = [item["data"]["baseData"] for item in endpoint.items]
+    bases = [item["data"]["baseData"] for item in endpoint.requests()]
     assert [base["name"] for base in bases] == list(names.values())
     assert [base["url"].partition(str(server.port))[2] for base in bases] == list(names)
     assert not endpoint.invalid
