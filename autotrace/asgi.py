@@ -17,7 +17,7 @@ _HEADERS = {
     for name in (
         "host", "origin", "referer", "traceparent", "tracestate", "user-agent", "x-forwarded-for",
         "x-forwarded-host", "x-forwarded-proto", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "x-b3-flags",
-        "x-cloud-trace-context",
+        "x-cloud-trace-context", "synthetictest-runid", "synthetictest-location",
     )
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, Iterable, Mapping, NamedTuple
 
-from . import exceptions, urls
+from . import exceptions, synthetic, urls
 from .urls import is_plain
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ class Lines:
             recording.rate, get("wsgi.url_scheme"), get("HTTP_HOST"),
         )  # fmt: skip
         template = self._templates.get(shape) or self._template(shape, environ)
-        client = (get("REMOTE_ADDR"), get("HTTP_USER_AGENT"))
-        tags = self._clients.get(client) or self._client(client)
+        client = (get("REMOTE_ADDR"), get("HTTP_USER_AGENT"), get("HTTP_SYNTHETICTEST_RUNID"))
+        tags = self._clients.get(client) or self._client(client, environ)
         second, rest = divmod(recording.started, 1_000_000_000)
         known = self._second
         if known[0] != second:
@@ -154,10 +154,10 @@ class Lines:
         base = {**exceptions.details(failure), "properties": {"process.pid": self._pid}}
         item = self._item("Exception", timestamp(failure.moment), recording, base)
         environ = self._urls.believed(recording.environ) if self._trusts_proxies else recording.environ
-        client = self._client((environ.get("REMOTE_ADDR"), environ.get("HTTP_USER_AGENT")))
-        item["tags"].update(json.loads("{" + client[:-1] + "}"))
-        method = environ.get("REQUEST_METHOD")
-        item["tags"]["ai.operation.name"] = _operation(method, recording.mount, recording.route)
+        get = environ.get
+        client = (get("REMOTE_ADDR"), get("HTTP_USER_AGENT"), get("HTTP_SYNTHETICTEST_RUNID"))
+        item["tags"].update(json.loads("{" + self._client(client, environ)[:-1] + "}"))
+        item["tags"]["ai.operation.name"] = _operation(get("REQUEST_METHOD"), recording.mount, recording.route)
         return (_dump(item) + "\n").encode("utf-8", "replace")
 
     def _item(self, kind: str, moment: str, recording: Recording, base: dict[str, Any]) -> dict[str, Any]:
@@ -198,15 +198,18 @@ class Lines:
             urls.remember(self._templates, shape, template)
         return template
 
-    def _client(self, client: tuple[Any, ...]) -> str:
+    def _client(self, client: tuple[Any, ...], environ: Mapping[str, Any]) -> str:
         """Return the tags that say who asks and who answers, with a comma at the end."""
-        address, agent = (text or "" for text in client)
+        address, agent, run = (text or "" for text in client)
         known = urls.address(address)
         tags = f'"ai.location.ip":"{known}",' if known else ""
         if agent:
             tags += f'"ai.user.userAgent":{encode_basestring(clean(urls.text(agent), AGENT_LIMIT))},'
+        for name, value in synthetic.tags_of(run, environ.get("HTTP_SYNTHETICTEST_LOCATION"), agent).items():
+            tags += f'"{name}":{encode_basestring(clean(urls.text(value), NAME_LIMIT))},'
         tags += self._tags + ","
-        if len(address) + len(agent) <= _LONGEST_CACHED:
+        # Each run of an availability test is asked for once.
+        if not run and len(address) + len(agent) <= _LONGEST_CACHED:
             urls.remember(self._clients, client, tags)
         return tags
 

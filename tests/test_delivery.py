@@ -264,3 +264,15 @@ def test_names_tell_where_a_route_is_mounted(place: str, tmp_path: pathlib.Path,
     assert [base["name"] for base in bases] == list(names.values())
     assert [base["url"].partition(str(server.port))[2] for base in bases] == list(names)
     assert not endpoint.invalid
+
+
+@pytest.mark.parametrize("stack", ["flask", "django-asgi"])
+def test_an_availability_test_is_marked(stack: str, tmp_path: pathlib.Path, endpoint: Endpoint) -> None:
+    # Each run comes with an id of its own.
+    runs = [{"SyntheticTest-RunId": f"run-{n}", "SyntheticTest-Location": "emea-nl-ams-azr"} for n in range(3)]
+    with serve(STACKS[stack], tmp_path, endpoint) as server:
+        load(server.port, [Request("GET", "/", headers) for headers in [*runs, {}]], connections=1)
+    found = {item["tags"].get("ai.session.id"): item["tags"] for item in endpoint.requests()}
+    assert found.keys() == {"run-0", "run-1", "run-2", None}
+    for session, tags in found.items():
+        assert ("ai.operation.syntheticSource" in tags) == (session is not None)

@@ -44,6 +44,30 @@ def test_a_plain_request() -> None:
     assert "ai.operation.parentId" not in tags
 
 
+SOURCE = "ai.operation.syntheticSource"
+
+
+def test_a_run_of_an_availability_test_is_a_session_of_its_own() -> None:
+    run = {"HTTP_SYNTHETICTEST_RUNID": "run-1", "HTTP_SYNTHETICTEST_LOCATION": "emea-nl-ams-azr"}
+    tags = record(HTTP_USER_AGENT="AppInsights", **run)["tags"]
+    assert tags[SOURCE] == "Application Insights Availability Monitoring"
+    assert (tags["ai.user.id"], tags["ai.session.id"]) == ("emea-nl-ams-azr_run-1", "run-1")
+
+
+@pytest.mark.parametrize(
+    "agent", ["Mozilla/5.0 (compatible; bingbot/2.0)", "AlwaysOn/1.0", "UptimeMonitor", "a spider"]
+)
+def test_robots_are_told_from_users(agent: str) -> None:
+    tags = record(HTTP_USER_AGENT=agent)["tags"]
+    assert tags[SOURCE] == "Bot"
+    assert not {"ai.user.id", "ai.session.id"} & tags.keys()
+
+
+@pytest.mark.parametrize("agent", [None, "", "curl/8.0", "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0"])
+def test_users_are_not_synthetic(agent: str | None) -> None:
+    assert SOURCE not in record(HTTP_USER_AGENT=agent)["tags"]
+
+
 LONG = {
     "path": {"PATH_INFO": "/" + "a" * 100_000},
     "path of bytes": {"PATH_INFO": "/" + "\xff\xfe" * 50_000},
@@ -56,6 +80,8 @@ LONG = {
     "query of many": {"QUERY_STRING": "&".join(f"k{number}=v" for number in range(20_000))},
     "query of bytes": {"QUERY_STRING": "\xff=\xfe&\x00=\x01" * 5000},
     "user agent": {"HTTP_USER_AGENT": "a" * 100_000},
+    "run of a test": {"HTTP_SYNTHETICTEST_RUNID": "r" * 10_000, "HTTP_SYNTHETICTEST_LOCATION": "l" * 10_000},
+    "run of bytes": {"HTTP_SYNTHETICTEST_RUNID": "\xff\"" * 99, "HTTP_SYNTHETICTEST_LOCATION": "\xc3\xa4\\" * 99},
     "user agent of bytes": {"HTTP_USER_AGENT": "\xff\xfe\x01\"\\" * 20_000},
     "user agent of text": {"HTTP_USER_AGENT": "🎉".encode().decode("latin-1") * 20_000},
     "host": {"HTTP_HOST": "h" * 100_000},
