@@ -95,8 +95,8 @@ def test_sixty_thousand_requests_leave_a_process_as_it_was(
         descriptors = [each["descriptors"] for each in found]
         assert max(descriptors) - min(descriptors) <= (1 if what == "up" else HELD_MOST + 1)
     if what == "up":
-        # Each request, and the span of each tenth.
-        assert len(endpoint.items) == 2 * 66_000
+        # Each request, the span of each tenth, and the exceptions of two tenths.
+        assert len(endpoint.items) == 2 * 78_000
         assert max(endpoint.counts().values()) == 1
 
 
