@@ -224,6 +224,8 @@ class Recorder:
         self.blacklist = blacklist
         # Where only these can begin a path that is hidden; None where every request has to be looked at.
         self.prefixes = () if blacklist is None else blacklist.prefixes
+        # What then decides, without all that `Blacklist.hides` looks at.
+        self.hides_path: Any = None if blacklist is None else blacklist.path
         self.rate = rate
         self.sampler = sampler
         # Everything is kept: nothing needs to be decided.
@@ -234,11 +236,10 @@ class Recorder:
         """Decide on a request from its WSGI environ alone; return a Recording, or Passing for a blacklisted one."""
         path, script = environ.get("PATH_INFO", ""), environ.get("SCRIPT_NAME", "")
         prefixes = self.prefixes
-        if (
-            (prefixes is None or script or not path or path.startswith(prefixes))
-            and self.blacklist
-            and self.blacklist.hides(environ)
-        ):
+        if prefixes is not None and path and not script:
+            if path.startswith(prefixes) and self.hides_path(path):
+                return Passing()
+        elif self.blacklist is not None and self.blacklist.hides(environ):
             return Passing()
         remote = self.extract(environ)
         trace_id, span_id = new_ids()
