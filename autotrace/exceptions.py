@@ -6,6 +6,7 @@ read at once, as code and line numbers, and turned into text only when the reque
 
 from __future__ import annotations
 
+import builtins
 from time import time_ns
 from types import CodeType
 from typing import Any, Iterator, NamedTuple
@@ -21,6 +22,10 @@ _ROOM = 48_000
 _LONGEST_LINE = 999_999
 # A recursion without end is a thousand frames deep, and more where the application allows it.
 _DEEPEST = 20_000
+# Python 3.11 and later have groups.
+_GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())
+# Not by attribute: an exception may be a frozen dataclass, or have attributes of its own making.
+_TRACEBACK: Any = vars(BaseException)["__traceback__"]
 # Whose functions stand between the server and the application: nobody looks for them in a stack.
 _OURS = ("autotrace.wsgi", "autotrace.asgi", "autotrace.frameworks.")
 
@@ -56,7 +61,7 @@ class Failure(NamedTuple):
 def read(error: BaseException) -> Failure:
     """Return what is told of an exception, with nothing in it that keeps the exception alive."""
     chain = tuple(
-        Raised(_type(one), _message(one), *_frames(one.__traceback__), outer) for one, outer in _chained(error)
+        Raised(_type(one), _message(one), *_frames(_TRACEBACK.__get__(one)), outer) for one, outer in _chained(error)
     )
     return Failure(time_ns(), chain)
 
@@ -66,8 +71,9 @@ def hide_frame(error: BaseException) -> None:
 
     Before Python 3.11 the interpreter puts it back.
     """
-    if error.__traceback__ is not None:
-        error.__traceback__ = error.__traceback__.tb_next
+    traceback = _TRACEBACK.__get__(error)
+    if traceback is not None:
+        _TRACEBACK.__set__(error, traceback.tb_next)
 
 
 def details(failure: Failure) -> dict[str, Any]:
@@ -103,10 +109,8 @@ def _chained(error: BaseException) -> Iterator[tuple[BaseException, int | None]]
         cause = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
         if cause is not None:
             waiting.append((cause, place))
-        # An ExceptionGroup of Python 3.11 and later.
-        group = getattr(one, "exceptions", None)
-        if isinstance(group, tuple):
-            waiting += [(member, place) for member in group if isinstance(member, BaseException)]
+        if isinstance(one, _GROUP):
+            waiting += [(member, place) for member in one.exceptions]
 
 
 def _type(error: BaseException) -> str:

@@ -131,16 +131,11 @@ class Recording:
         self.note(error)
 
     def note(self, error: BaseException) -> None:
-        """Remember an exception, for the case that the request fails; never raises.
-
-        An exception that is an answer below 500 by itself (`code` in Werkzeug, `status_int` in WebOb) is none.
-        """
-        code = getattr(error, "code", None) or getattr(error, "status_int", None)
-        if not (isinstance(code, int) and code < 500):
-            try:
-                self.failure = exceptions.read(error)
-            except Exception as problem:
-                guard.failed("reading an exception", problem)
+        """Remember an exception, for the case that the request fails; never raises."""
+        try:
+            self.failure = exceptions.read(error)
+        except Exception as problem:
+            guard.failed("reading an exception", problem)
 
     def finish(self) -> None:
         """End the request and hand it to the exporter; only the first call counts. Never raises."""

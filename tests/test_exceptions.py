@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import sys
+import urllib.error
 import weakref
+from email.message import Message
 from typing import Any
 
 import pytest
@@ -191,6 +194,57 @@ def test_an_exception_without_a_text_is_told() -> None:
     (one,) = told(raises)["exceptions"]
     assert one["message"] == "<its text cannot be had: OSError>"
     assert one["typeName"].endswith("MuteError")
+
+
+def test_what_looks_like_an_answer_and_is_none() -> None:
+    def calls_another_service() -> None:
+        raise urllib.error.HTTPError("http://other.test", 404, "Not Found", Message(), None)
+
+    def ends() -> None:
+        # What gunicorn does to a worker whose request takes too long.
+        sys.exit(1)
+
+    assert told(calls_another_service)["exceptions"][0]["typeName"] == "urllib.error.HTTPError"
+    assert told(ends)["exceptions"][0]["typeName"] == "SystemExit"
+
+
+@dataclasses.dataclass(frozen=True)
+class FrozenError(Exception):
+    """An exception that refuses to be changed, as dataclasses can be."""
+
+    price: int
+
+
+class OddError(Exception):
+    """An exception whose attributes are traps."""
+
+    @property
+    def code(self) -> int:
+        raise OSError("no code")
+
+    status_int = exceptions = original_exception = code
+
+
+@pytest.mark.parametrize("error", [FrozenError(7), OddError("odd")])
+def test_an_exception_that_is_hard_to_handle_escapes_as_it_is(error: Exception) -> None:
+    def raises() -> None:
+        raise error
+
+    kept = Kept()
+    shop = Shop(Recorder(kept))
+    shop.view = raises
+    with pytest.raises(type(error)) as caught:
+        visit(shop)
+    assert caught.value is error
+    assert len(kept.items()) == 2
+
+
+def test_an_odd_exception_in_flask(tmp_path: pathlib.Path) -> None:
+    with Endpoint() as endpoint, serve(STACKS["flask"], tmp_path, endpoint) as server:
+        (answer,) = load(server.port, [Request("GET", "/odd")])
+        assert answer.status == 500
+        server.stop()
+        assert [item["data"]["baseType"] for item in endpoint.items] == ["RequestData", "ExceptionData"]
 
 
 def test_nothing_of_an_exception_is_kept_alive() -> None:

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "django": r"frameworks/django\.py|demo/apps/\w+\.py",
     "gevent": r"servers/gevent\.py",
     "pyramid": r"frameworks/pyramid\.py|demo/apps/\w+\.py",
+    "werkzeug": r"frameworks/flask\.py",
 }
 # The path of a request, from the outside in: a module imports only from its own layer and the ones behind it.
 LAYERS = (

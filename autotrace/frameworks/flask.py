@@ -7,6 +7,8 @@ from functools import wraps
 from types import MethodType
 from typing import Any
 
+from werkzeug.exceptions import HTTPException
+
 from .. import guard, wsgi
 from ..applications import build_recorder
 from ..current import CURRENT
@@ -108,12 +110,17 @@ def _note_error(original: Any) -> Any:
     @wraps(original)
     def _find_error_handler(self: Any, error: Any, *args: Any, **kwargs: Any) -> Any:
         current = CURRENT.get()
-        if current is not None and current.live:
+        if current is not None and current.live and not _is_answer(error):
             # An InternalServerError that Flask puts around it says nothing.
-            current.note(getattr(error, "original_exception", None) or error)
+            current.note(vars(error).get("original_exception") or error)
         return original(self, error, *args, **kwargs)
 
     return _find_error_handler
+
+
+def _is_answer(error: Any) -> bool:
+    """Tell whether an exception is by itself an answer that is no failure, such as `abort(404)`."""
+    return isinstance(error, HTTPException) and (error.code or 500) < 500
 
 
 def _note_late_route(original: Any) -> Any:

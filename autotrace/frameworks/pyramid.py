@@ -36,7 +36,8 @@ def _note_route(original: Any) -> Any:
         except BaseException as error:
             # Where nothing was found, what traversal made of the path is the client's invention.
             found = not _is_not_found(error)
-            current.note(error)
+            if not _is_answer(error):
+                current.note(error)
             hide_frame(error)
             raise
         finally:
@@ -56,7 +57,7 @@ def _note_error(original: Any) -> Any:
     def invoke_exception_view(self: Any, exc_info: Any = None, *args: Any, **kwargs: Any) -> Any:
         current = CURRENT.get()
         raised = exc_info[1] if exc_info else sys.exc_info()[1]
-        if current is not None and current.live and isinstance(raised, BaseException):
+        if current is not None and current.live and raised is not None and not _is_answer(raised):
             current.note(raised)
         try:
             return original(self, exc_info, *args, **kwargs)
@@ -71,6 +72,13 @@ def _is_same(environ: Any, other: Any) -> bool:
     return (
         environ is other or is_current(other) or (bool(environ) and environ.get("PATH_INFO") == other.get("PATH_INFO"))
     )
+
+
+def _is_answer(error: BaseException) -> bool:
+    """Tell whether an exception is by itself an answer that is no failure, such as HTTPFound."""
+    from pyramid.httpexceptions import HTTPException
+
+    return isinstance(error, HTTPException) and error.status_int < 500
 
 
 def _is_not_found(error: BaseException) -> bool:
