@@ -85,7 +85,10 @@ async def _call_recorded(recording: Recording, original: Any, app: Any, scope: A
         is_gone = isinstance(error, asyncio.CancelledError)
         if recording.status is None:
             recording.status = "499" if is_gone else "500"
-        if not is_gone:
+        if is_gone:
+            # Whatever was answered before has nothing to do with it.
+            recording.failure = None
+        else:
             recording.note(error)
         hide_frame(error)
         raise

@@ -78,9 +78,13 @@ def hide_frame(error: BaseException) -> None:
 
 def details(failure: Failure) -> dict[str, Any]:
     """Return an exception as the fields of an ExceptionData (version 2 of the service's schema)."""
-    # Shared among the chain: the last exception may not take the room of the first, which says why.
-    room = _ROOM // len(failure.chain)
-    exceptions = [_detail(place, raised, room) for place, raised in enumerate(failure.chain)]
+    # Half of the room is for the exception itself, the other half for all that led to it.
+    first, *others = failure.chain
+    room = _ROOM // 2
+    exceptions = [
+        _detail(0, first, room if others else _ROOM),
+        *(_detail(place, raised, room // len(others)) for place, raised in enumerate(others, 1)),
+    ]
     return {
         "ver": 2,
         "exceptions": exceptions,
@@ -106,11 +110,12 @@ def _chained(error: BaseException) -> Iterator[tuple[BaseException, int | None]]
         place = len(seen)
         seen.add(id(one))
         yield one, outer
-        cause = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+        # Not by its truth: an exception may have a length.
+        cause = one.__cause__ if one.__cause__ is not None or one.__suppress_context__ else one.__context__
         if cause is not None:
             waiting.append((cause, place))
         if isinstance(one, _GROUP):
-            waiting += [(member, place) for member in one.exceptions]
+            waiting += [(member, place) for member in one.exceptions[:CHAIN_LIMIT]]
 
 
 def _type(error: BaseException) -> str:
@@ -121,11 +126,12 @@ def _type(error: BaseException) -> str:
 
 def _message(error: BaseException) -> str:
     try:
-        text = str(error)
+        # Of a kind of text that the application made, the text alone; and no more of it than is told.
+        text = str.__getitem__(str(error), slice(MESSAGE_LIMIT))
     except Exception as problem:
         text = f"<its text cannot be had: {type(problem).__name__}>"
     # The service refuses an empty one.
-    return text if text.strip() else type(error).__name__
+    return text if text.strip() else type(error).__name__ or "exception"
 
 
 def _frames(traceback: Any) -> tuple[tuple[Frame, ...], int]:
@@ -145,10 +151,11 @@ def _frames(traceback: Any) -> tuple[tuple[Frame, ...], int]:
 
 
 def _detail(place: int, raised: Raised, room: int) -> dict[str, Any]:
+    kind = _cut(raised.type, NAME_LIMIT)
     message = _cut(raised.message, MESSAGE_LIMIT)
     while _size(message) > room // 2:
         message = message[: len(message) // 2]
-    room -= _size(message)
+    room -= _size(message) + _size(kind)
     count = len(raised.frames)
     stack: dict[int, dict[str, Any]] = {}
     # From both ends, so that what has no room is in the middle.
@@ -161,7 +168,7 @@ def _detail(place: int, raised: Raised, room: int) -> dict[str, Any]:
         stack[index] = frame
     detail: dict[str, Any] = {
         "id": place + 1,
-        "typeName": _cut(raised.type, NAME_LIMIT),
+        "typeName": kind,
         "message": message,
         "hasFullStack": len(stack) == count and not raised.left_out,
         "parsedStack": [stack[index] for index in sorted(stack)],
@@ -189,7 +196,9 @@ def _method(frame: Frame) -> str:
 
 def _size(text: str) -> int:
     """Return the bytes that a text takes at most in JSON."""
-    return len(text) if text.isascii() and text.isprintable() else 6 * len(text)
+    if text.isascii() and text.isprintable():
+        return len(text) + text.count('"') + text.count("\\")
+    return 6 * len(text)
 
 
 def _cut(text: str, limit: int) -> str:

@@ -63,7 +63,12 @@ def _write(text: str) -> None:
 def failed(where: str, error: BaseException) -> None:
     """Say that a part of autotrace failed with `error`; each place and error type is said once."""
     name = type(error).__name__
-    warn(where + name, f"{where} failed ({name}: {error}); the application is not affected")
+    try:
+        text = str(error)
+    except Exception:
+        # It may be an exception of the application.
+        text = "without a text"
+    warn(where + name, f"{where} failed ({name}: {text}); the application is not affected")
     if _level >= LEVELS.index("debug"):
         import traceback
 

@@ -158,7 +158,16 @@ class Lines:
         client = (get("REMOTE_ADDR"), get("HTTP_USER_AGENT"), get("HTTP_SYNTHETICTEST_RUNID"))
         item["tags"].update(json.loads("{" + self._client(client, environ)[:-1] + "}"))
         item["tags"]["ai.operation.name"] = _operation(get("REQUEST_METHOD"), recording.mount, recording.route)
-        return (_dump(item) + "\n").encode("utf-8", "replace")
+        chain = base["exceptions"]
+        while True:
+            line = (_dump(item) + "\n").encode("utf-8", "replace")
+            if len(line) <= ITEM_LIMIT:
+                return line
+            # Names of types can be that long: what led to the exception goes first, then the far end of its stack.
+            if len(chain) > 1:
+                chain.pop()
+            else:
+                chain[0].update(hasFullStack=False, parsedStack=chain[0]["parsedStack"][:-10])
 
     def _item(self, kind: str, moment: str, recording: Recording, base: dict[str, Any]) -> dict[str, Any]:
         """Return an item that hangs under a request, of which `base` is what its kind is about."""

@@ -114,7 +114,7 @@ class Recording:
     @property
     def reason(self) -> exceptions.Failure | None:
         """What made the request fail; None where it did not, or nothing is known."""
-        return self.failure if self.failed or (self.status or "500") >= "500" else None
+        return self.failure if self.failed or (self.status or "500").strip()[:1] == "5" else None
 
     def close(self) -> None:
         """End a request of which nothing is recorded; contexts that the application copied may live on."""
@@ -132,6 +132,7 @@ class Recording:
 
     def note(self, error: BaseException) -> None:
         """Remember an exception, for the case that the request fails; never raises."""
+        self.failure = None
         try:
             self.failure = exceptions.read(error)
         except Exception as problem:

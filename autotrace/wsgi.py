@@ -190,6 +190,11 @@ class Body:
                 outer = self._autotrace_enter()
                 try:
                     close()
+                except BaseException as error:
+                    if recording.open:
+                        recording.fail(error)
+                    hide_frame(error)
+                    raise
                 finally:
                     leave(recording, outer)
         finally:

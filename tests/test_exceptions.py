@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from autotrace import exceptions
-from autotrace.recorder import Recorder
+from autotrace import exceptions, wsgi
+from autotrace.recorder import Recorder, Recorders
 from tests.endpoint import Endpoint
-from tests.harness import Request, Server, gunicorn, load, serve, uvicorn
-from tests.recordings import Kept, Shop, said, visit
+from tests.harness import Request, Server, environment, gunicorn, load, run_code, serve, uvicorn
+from tests.recordings import Kept, Shop, environ, said, visit
 
 STACKS = {
     "flask": gunicorn("flask_app:app"),
@@ -245,6 +245,154 @@ def test_an_odd_exception_in_flask(tmp_path: pathlib.Path) -> None:
         assert answer.status == 500
         server.stop()
         assert [item["data"]["baseType"] for item in endpoint.items] == ["RequestData", "ExceptionData"]
+
+
+def test_a_cause_that_is_false_is_told() -> None:
+    class EmptyError(Exception):
+        def __len__(self) -> int:
+            return 0
+
+    def raises() -> None:
+        raise RuntimeError("no") from EmptyError("empty")
+
+    assert [one["message"] for one in told(raises)["exceptions"]] == ["no", "empty"]
+
+
+@pytest.mark.parametrize("name", ["\x00" * 1024, "\U0001f600" * 1024, '"' * 1024])
+def test_a_chain_of_the_longest_names_fits(name: str) -> None:
+    kind: Any = type(name.replace("\x00", "\x01"), (Exception,), {"__module__": "shop"})
+
+    def raises(depth: int = 9) -> None:
+        try:
+            if depth:
+                raises(depth - 1)
+        finally:
+            raise kind(name * 24)
+
+    # `Kept` looks at every limit.
+    assert told(raises)["exceptions"][0]["parsedStack"]
+
+
+def test_a_body_that_cannot_be_closed_has_failed() -> None:
+    class BadBody:
+        def __iter__(self) -> Any:
+            return iter([b"x"])
+
+        def close(self) -> None:
+            raise OSError("cannot close")
+
+    kept = Kept()
+    shop = Shop(Recorder(kept))
+    visit(shop)
+    kept.items()
+
+    class Streaming(Shop):
+        def answer(self, environ: dict[str, Any], start_response: Any) -> Any:
+            start_response("200 OK", [])
+            return BadBody()
+
+        __call__ = wsgi.traced(answer, Recorders(lambda shop: shop.recorder))
+
+    body: Any = Streaming(Recorder(kept))(environ(), lambda status, headers: None)
+    assert list(body) == [b"x"]
+    assert [said(item)["success"] for item in kept.items()] == [True]
+    body = Streaming(Recorder(kept))(environ(), lambda status, headers: None)
+    with pytest.raises(OSError, match="cannot close"):
+        body.close()
+    request, failure = kept.items()
+    assert said(request)["success"] is False
+    assert said(failure)["exceptions"][0]["message"] == "cannot close"
+
+
+FLASK = """
+import io, sys
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+class TextCode(HTTPException):
+    code = "409"
+
+class Trap(Exception):
+    def __bool__(self):
+        raise Trap("trap")
+    def __str__(self):
+        raise OSError("no text")
+
+class Service(Exception):
+    def __init__(self, message, original):
+        super().__init__(message)
+        self.original_exception = original
+
+app = Flask("shop")
+
+@app.route("/text")
+def text():
+    raise TextCode()
+
+@app.route("/trap")
+def trap():
+    raise Service("trap", Trap()) from Trap()
+
+@app.route("/upstream")
+def upstream():
+    raise Service("service failed", "upstream text")
+
+app.register_error_handler(Service, lambda error: ("gateway", 502))
+for path in sys.argv[1:] or ("/text", "/trap", "/upstream"):
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "SERVER_NAME": "s", "SERVER_PORT": "80", "HTTP_HOST": "s",
+               "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(), "wsgi.errors": sys.stderr}
+    print(path, b"".join(app(environ, lambda status, headers, exc_info=None: print(status))).decode()[:7])
+"""
+DJANGO = """
+import io, sys
+from django.conf import settings
+settings.configure(ROOT_URLCONF="__main__", ALLOWED_HOSTS=["*"], SECRET_KEY="x")
+from django.core.exceptions import PermissionDenied
+from django.core.wsgi import get_wsgi_application
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import path
+
+class Lazy:
+    def __repr__(self):
+        print("asked")
+        return "lazy"
+
+def refused(request):
+    raise PermissionDenied("no access to", Lazy())
+
+def boom(request):
+    raise ValueError("boom")
+
+def outer(request):
+    Client(raise_request_exception=False).get("/boom")
+    return HttpResponse("busy", status=503)
+
+urlpatterns = [path("refused", refused), path("boom", boom), path("outer", outer)]
+app = get_wsgi_application()
+for target in ("/refused", "/outer"):
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": target, "SERVER_NAME": "s", "SERVER_PORT": "80", "HTTP_HOST": "s",
+               "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(), "wsgi.errors": sys.stderr}
+    app(environ, lambda status, headers: print(status))
+"""
+
+
+def test_flask_answers_odd_exceptions_as_it_does_alone(tmp_path: pathlib.Path) -> None:
+    done = run_code(FLASK, environment(tmp_path, None))
+    assert done.code == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()][::2] == ["409", "502", "502"]
+    why = [line for line in done.stderr.splitlines() if "  exception  " in line]
+    assert len(why) == 2
+    assert "Service at upstream" in why[1].replace("__main__.", "")
+    assert "service failed" in why[1]
+
+
+def test_django_is_asked_for_no_text_it_would_not_make(tmp_path: pathlib.Path) -> None:
+    done = run_code(DJANGO, environment(tmp_path, None))
+    assert done.code == 0, done.stderr
+    assert done.stdout.splitlines() == ["403 Forbidden", "503 Service Unavailable"]
+    # The exception of the request inside is not what made the other one fail.
+    assert "  exception  " not in done.stderr
 
 
 def test_nothing_of_an_exception_is_kept_alive() -> None:

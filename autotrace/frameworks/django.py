@@ -10,6 +10,7 @@ from typing import Any
 from .. import asgi, guard, wsgi
 from ..applications import build_recorder
 from ..current import CURRENT, is_current
+from ..exceptions import hide_frame
 from ..patching import wrap_method
 from ..recorder import Recorder, Recorders
 
@@ -53,6 +54,9 @@ def _note_response(original: Any) -> Any:
             response = original(self, request)
             current.buffered = getattr(response, "streaming", True) is False
             return response
+        except BaseException as error:
+            hide_frame(error)
+            raise
         finally:
             _note_route(current, request, environ)
 
@@ -68,6 +72,9 @@ def _note_request(original: Any) -> Any:
             return await original(self, request)
         try:
             return await original(self, request)
+        except BaseException as error:
+            hide_frame(error)
+            raise
         finally:
             _note_route(current, request, current.environ)
 
@@ -78,8 +85,12 @@ def _note_view_error(original: Any) -> Any:
     # Middleware may answer what a view raised: then Django asks for no other response.
     @wraps(original)
     def process_exception_by_middleware(self: Any, exception: Any, request: Any) -> Any:
-        _note(exception)
-        return original(self, exception, request)
+        _note(exception, request)
+        try:
+            return original(self, exception, request)
+        except BaseException as error:
+            hide_frame(error)
+            raise
 
     return process_exception_by_middleware
 
@@ -88,16 +99,37 @@ def _note_error(original: Any) -> Any:
     # What turns each exception that a view or middleware lets out into a response.
     @wraps(original)
     def response_for_exception(request: Any, exc: Any) -> Any:
-        _note(exc)
-        return original(request, exc)
+        _note(exc, request)
+        try:
+            return original(request, exc)
+        except BaseException as error:
+            hide_frame(error)
+            raise
 
     return response_for_exception
 
 
-def _note(error: BaseException) -> None:
+def _note(error: BaseException, request: Any) -> None:
+    """Note an exception of the current request, but not one that Django answers with 400 to 404; never raises.
+
+    To read one of those is to have its text made: that of a missing page lists all patterns, that of a refusal may ask
+    the database.
+    """
     current = CURRENT.get()
-    if current is not None and current.live:
-        current.note(error)
+    if current is None or not current.live:
+        return
+    try:
+        from django.core.exceptions import PermissionDenied, SuspiciousOperation
+        from django.http import Http404
+
+        environ, scope = getattr(request, "environ", None), getattr(request, "scope", None)
+        is_current_one = environ is current.environ or (environ is not None and is_current(environ))
+        if scope is not None:
+            is_current_one = current.environ.get("autotrace.scope") is scope
+        if is_current_one and not isinstance(error, (Http404, PermissionDenied, SuspiciousOperation)):
+            current.note(error)
+    except Exception as problem:
+        guard.failed("reading an exception", problem)
 
 
 def _note_route(current: Any, request: Any, environ: Any) -> None:

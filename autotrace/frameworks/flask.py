@@ -7,7 +7,7 @@ from functools import wraps
 from types import MethodType
 from typing import Any
 
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from .. import guard, wsgi
 from ..applications import build_recorder
@@ -62,7 +62,11 @@ def _note_response(original: Any) -> Any:
     # Not in `full_dispatch_request`, where a frame of ours would stand in the tracebacks that the application logs.
     @wraps(original)
     def finalize_request(self: Any, *args: Any, **kwargs: Any) -> Any:
-        response = original(self, *args, **kwargs)
+        try:
+            response = original(self, *args, **kwargs)
+        except BaseException as error:
+            hide_frame(error)
+            raise
         current = CURRENT.get()
         if current is None:
             return response
@@ -110,17 +114,25 @@ def _note_error(original: Any) -> Any:
     @wraps(original)
     def _find_error_handler(self: Any, error: Any, *args: Any, **kwargs: Any) -> Any:
         current = CURRENT.get()
-        if current is not None and current.live and not _is_answer(error):
-            # An InternalServerError that Flask puts around it says nothing.
-            current.note(vars(error).get("original_exception") or error)
+        if current is not None and current.live:
+            _note(current, error)
         return original(self, error, *args, **kwargs)
 
     return _find_error_handler
 
 
-def _is_answer(error: Any) -> bool:
-    """Tell whether an exception is by itself an answer that is no failure, such as `abort(404)`."""
-    return isinstance(error, HTTPException) and (error.code or 500) < 500
+def _note(current: Any, error: Any) -> None:
+    """Note an exception, but not one that is by itself an answer and no failure, such as `abort(404)`; never raises."""
+    try:
+        if isinstance(error, InternalServerError):
+            # What Flask puts around an exception that nobody handles says nothing.
+            original = vars(error).get("original_exception")
+            error = original if isinstance(original, BaseException) else error
+        elif isinstance(error, HTTPException) and isinstance(error.code, int) and error.code < 500:
+            return
+        current.note(error)
+    except Exception as problem:
+        guard.failed("reading an exception", problem)
 
 
 def _note_late_route(original: Any) -> Any:

@@ -57,8 +57,13 @@ def _note_error(original: Any) -> Any:
     def invoke_exception_view(self: Any, exc_info: Any = None, *args: Any, **kwargs: Any) -> Any:
         current = CURRENT.get()
         raised = exc_info[1] if exc_info else sys.exc_info()[1]
-        if current is not None and current.live and raised is not None and not _is_answer(raised):
-            current.note(raised)
+        if current is not None and current.live and raised is not None:
+            try:
+                # A subrequest's is its caller's business.
+                if _is_same(current.environ, self.environ) and not _is_answer(raised):
+                    current.note(raised)
+            except Exception as error:
+                guard.failed("reading an exception", error)
         try:
             return original(self, exc_info, *args, **kwargs)
         except BaseException as error:
@@ -78,7 +83,7 @@ def _is_answer(error: BaseException) -> bool:
     """Tell whether an exception is by itself an answer that is no failure, such as HTTPFound."""
     from pyramid.httpexceptions import HTTPException
 
-    return isinstance(error, HTTPException) and error.status_int < 500
+    return isinstance(error, HTTPException) and isinstance(error.code, int) and error.code < 500
 
 
 def _is_not_found(error: BaseException) -> bool:
