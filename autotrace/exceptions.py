@@ -11,12 +11,12 @@ from time import time_ns
 from types import CodeType
 from typing import Any, Iterator, NamedTuple
 
+from .limits import MESSAGE_LIMIT, NAME_LIMIT, clean
+
 # Exceptions of a chain that are told: the one that was raised, and those that led to it.
 CHAIN_LIMIT = 10
 # Frames of one exception, half of them where it was raised and half of them at the other end of the stack.
 FRAMES_LIMIT = 100
-MESSAGE_LIMIT = 32_768
-NAME_LIMIT = 1024
 # Bytes of all messages and frames together: an item has room for 65,536.
 _ROOM = 48_000
 _LONGEST_LINE = 999_999
@@ -39,7 +39,7 @@ class Frame(NamedTuple):
 
 
 class Raised(NamedTuple):
-    """One exception: its type as text, its message, its frames, the throw site first, and the bytes left out of them.
+    """One exception: its type as text, its message, its frames, the throw site first, and how many were left out.
 
     `outer` is the place in the chain of the exception that it led to, None for the one that was raised last.
     """
@@ -89,7 +89,7 @@ def details(failure: Failure) -> dict[str, Any]:
         "ver": 2,
         "exceptions": exceptions,
         "severityLevel": "Error",
-        "problemId": _cut(problem(failure), NAME_LIMIT),
+        "problemId": clean(problem(failure), NAME_LIMIT),
     }
 
 
@@ -151,8 +151,8 @@ def _frames(traceback: Any) -> tuple[tuple[Frame, ...], int]:
 
 
 def _detail(place: int, raised: Raised, room: int) -> dict[str, Any]:
-    kind = _cut(raised.type, NAME_LIMIT)
-    message = _cut(raised.message, MESSAGE_LIMIT)
+    kind = clean(raised.type, NAME_LIMIT)
+    message = clean(raised.message, MESSAGE_LIMIT)
     while _size(message) > room // 2:
         message = message[: len(message) // 2]
     room -= _size(message) + _size(kind)
@@ -181,9 +181,9 @@ def _detail(place: int, raised: Raised, room: int) -> dict[str, Any]:
 def _frame(frame: Frame, level: int) -> dict[str, Any]:
     return {
         "level": level,
-        "method": _cut(_method(frame), NAME_LIMIT),
-        "assembly": _cut(frame.module.partition(".")[0], NAME_LIMIT),
-        "fileName": _cut(frame.code.co_filename, NAME_LIMIT),
+        "method": clean(_method(frame), NAME_LIMIT),
+        "assembly": clean(frame.module.partition(".")[0], NAME_LIMIT),
+        "fileName": clean(frame.code.co_filename, NAME_LIMIT),
         "line": min(frame.line, _LONGEST_LINE),
     }
 
@@ -199,8 +199,3 @@ def _size(text: str) -> int:
     if text.isascii() and text.isprintable():
         return len(text) + text.count('"') + text.count("\\")
     return 6 * len(text)
-
-
-def _cut(text: str, limit: int) -> str:
-    text = text[:limit]
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

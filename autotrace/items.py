@@ -1,7 +1,7 @@
-"""Telemetry items as wire lines: the only place that knows the schema's fields and limits.
+"""Telemetry items as wire lines; what is told of an exception comes from `exceptions`.
 
-The schema and its limits are those of the Application Insights ingestion endpoint (envelope version 1, data version 2);
-the service rejects an item over a limit, so everything is trimmed here and nothing is sent over.
+The schema is that of the Application Insights ingestion endpoint (envelope version 1, data version 2). Everything is
+trimmed to its limits (see `limits`), and nothing is sent over.
 """
 
 from __future__ import annotations
@@ -10,21 +10,16 @@ import json
 import time
 from datetime import datetime, timezone
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, Any, Iterable, Mapping, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, NamedTuple
 
 from . import exceptions, synthetic, urls
+from .limits import AGENT_LIMIT, DATA_LIMIT, ITEM_LIMIT, KEY_LIMIT, NAME_LIMIT, VALUE_LIMIT, clean
 from .urls import is_plain
 
 if TYPE_CHECKING:
     from .exceptions import Failure
     from .recorder import Recording
 
-NAME_LIMIT = 1024
-AGENT_LIMIT = 2048
-KEY_LIMIT = 150
-VALUE_LIMIT = 8192
-DATA_LIMIT = 8192
-ITEM_LIMIT = 65_536
 # The duration of most requests: less than a second.
 _SECOND = "0.00:00:00.%07d"
 # How the line of a request ends.
@@ -88,7 +83,7 @@ class Lines:
         )  # fmt: skip
         template = self._templates.get(shape) or self._template(shape, environ)
         client = (get("REMOTE_ADDR"), get("HTTP_USER_AGENT"), get("HTTP_SYNTHETICTEST_RUNID"))
-        tags = self._clients.get(client) or self._client(client, environ)
+        tags = self._clients.get(client) or self._client(environ)
         second, rest = divmod(recording.started, 1_000_000_000)
         known = self._second
         if known[0] != second:
@@ -140,34 +135,33 @@ class Lines:
         item = self._item("RemoteDependency", started, recording, base)
         if data.parent_span_id:
             item["tags"]["ai.operation.parentId"] = data.parent_span_id
-        while True:
-            line = (_dump(item) + "\n").encode("utf-8", "replace")
-            if len(line) <= ITEM_LIMIT:
-                return line
+
+        def shrink() -> None:
             if properties:
                 del properties[_longest(properties)]
             else:
                 del base["data"]
+
+        return _fitting(item, shrink)
 
     def exception(self, recording: Recording, failure: Failure) -> bytes:
         """Return the wire line of what made a request fail."""
         base = {**exceptions.details(failure), "properties": {"process.pid": self._pid}}
         item = self._item("Exception", timestamp(failure.moment), recording, base)
         environ = self._urls.believed(recording.environ) if self._trusts_proxies else recording.environ
-        get = environ.get
-        client = (get("REMOTE_ADDR"), get("HTTP_USER_AGENT"), get("HTTP_SYNTHETICTEST_RUNID"))
-        item["tags"].update(json.loads("{" + self._client(client, environ)[:-1] + "}"))
-        item["tags"]["ai.operation.name"] = _operation(get("REQUEST_METHOD"), recording.mount, recording.route)
+        item["tags"].update(json.loads("{" + self._client(environ)[:-1] + "}"))
+        method = environ.get("REQUEST_METHOD")
+        item["tags"]["ai.operation.name"] = _operation(method, recording.mount, recording.route)
         chain = base["exceptions"]
-        while True:
-            line = (_dump(item) + "\n").encode("utf-8", "replace")
-            if len(line) <= ITEM_LIMIT:
-                return line
+
+        def shrink() -> None:
             # Names of types can be that long: what led to the exception goes first, then the far end of its stack.
             if len(chain) > 1:
                 chain.pop()
             else:
                 chain[0].update(hasFullStack=False, parsedStack=chain[0]["parsedStack"][:-10])
+
+        return _fitting(item, shrink)
 
     def _item(self, kind: str, moment: str, recording: Recording, base: dict[str, Any]) -> dict[str, Any]:
         """Return an item that hangs under a request, of which `base` is what its kind is about."""
@@ -207,8 +201,9 @@ class Lines:
             urls.remember(self._templates, shape, template)
         return template
 
-    def _client(self, client: tuple[Any, ...], environ: Mapping[str, Any]) -> str:
+    def _client(self, environ: Mapping[str, Any]) -> str:
         """Return the tags that say who asks and who answers, with a comma at the end."""
+        client = tuple(map(environ.get, ("REMOTE_ADDR", "HTTP_USER_AGENT", "HTTP_SYNTHETICTEST_RUNID")))
         address, agent, run = (text or "" for text in client)
         known = urls.address(address)
         tags = f'"ai.location.ip":"{known}",' if known else ""
@@ -230,6 +225,15 @@ def _operation(method: Any, mount: str, route: str | None) -> str:
     return clean(f"{spoken} {full}", NAME_LIMIT)
 
 
+def _fitting(item: dict[str, Any], shrink: Callable[[], None]) -> bytes:
+    """Return the wire line of an item, which `shrink` makes smaller as long as it is over the limit."""
+    while True:
+        line = (_dump(item) + "\n").encode("utf-8", "replace")
+        if len(line) <= ITEM_LIMIT:
+            return line
+        shrink()
+
+
 def _escaped(text: str) -> str:
     return text.replace("%", "%%")
 
@@ -243,12 +247,6 @@ def _with_properties(line: str, texts: dict[str, str]) -> bytes:
             return encoded
         # Only what the application added can be that large: the longest goes first, the request stays.
         del texts[_longest(texts)]
-
-
-def clean(value: str, limit: int) -> str:
-    """Cut `value` to `limit` characters; lone surrogates, which no UTF-8 has, become `?`."""
-    value = value[:limit]
-    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
 
 
 def timestamp(nanoseconds: int) -> str:
@@ -338,4 +336,4 @@ def _client(attributes: Mapping[Any, Any], base: Mapping[str, Any]) -> dict[str,
     return {**base, **said}
 
 
-__all__: list[str] = ["Identity", "Lines", "clean", "duration", "timestamp"]
+__all__: list[str] = ["Identity", "Lines", "duration", "timestamp"]

@@ -130,11 +130,16 @@ class Recording:
             self.status = "500"
         self.note(error)
 
-    def note(self, error: BaseException) -> None:
-        """Remember an exception, for the case that the request fails; never raises."""
-        self.failure = None
+    def note(self, error: BaseException, choose: Callable[[Any], BaseException | None] | None = None) -> None:
+        """Remember an exception, for the case that the request fails; never raises.
+
+        `choose` returns what to remember in its place, None for an exception that is an answer and no failure.
+        """
         try:
-            self.failure = exceptions.read(error)
+            chosen = error if choose is None else choose(error)
+            if chosen is not None:
+                self.failure = None
+                self.failure = exceptions.read(chosen)
         except Exception as problem:
             guard.failed("reading an exception", problem)
 
@@ -163,8 +168,10 @@ class Recording:
                 guard.failed("exporting the spans of a request", error)
         try:
             self.recorder.exporter.request(self)
-            if self.failure is not None and self.reason is not None:
-                self.recorder.exporter.exception(self, self.reason)
+            if self.failure is not None:
+                reason = self.reason
+                if reason is not None:
+                    self.recorder.exporter.exception(self, reason)
         except Exception as error:
             guard.failed("exporting a request", error)
         # Contexts that the application copied may live on, and with them this object: not what it refers to.

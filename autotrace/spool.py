@@ -142,20 +142,21 @@ class Spool:
         """
         with self._lock:
             self._rotate()
-        adopted: list[Segment] = []
         room = HELD_MOST - self._files_held()
         if self._directory is not None and room > 0:
             mine = {segment.name for segment in self._all()}
             for name, _ in list_segments(self._directory):
-                segment = None if name in mine else take_over(os.path.join(self._directory, name))
-                if segment is not None:
-                    adopted.append(segment)
-                    if len(adopted) == room:
-                        break
+                # Held as soon as it is taken over: who makes room must not pass over the oldest.
+                with self._lock:
+                    segment = None if name in mine else take_over(os.path.join(self._directory, name))
+                    if segment is not None:
+                        self._held = sorted([*self._held, segment], key=lambda held: held.name)
+                        room -= 1
+                if room == 0:
+                    break
         with self._lock:
-            self._held = sorted([*self._held, *adopted], key=lambda segment: segment.name)
             self._expire()
-        self.behind = self._directory is not None and len(adopted) >= room
+        self.behind = self._directory is not None and room <= 0
         return self.behind
 
     def forget_dropped(self) -> int:

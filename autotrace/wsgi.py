@@ -21,6 +21,7 @@ def traced(original: Any, recorders: Recorders) -> Any:
 
     @wraps(original)
     def call(self: Any, environ: Any, start_response: Any) -> Any:
+        recording: Any = None
         try:
             current = CURRENT.get()
             if current is not None and current.open:
@@ -30,7 +31,6 @@ def traced(original: Any, recorders: Recorders) -> Any:
                 recording = recorder.start(environ)
             except Exception as error:
                 guard.failed("starting a request", error)
-                recording = None
             if recording is None:
                 return original(self, environ, start_response)
             CURRENT.set(recording)
@@ -42,17 +42,7 @@ def traced(original: Any, recorders: Recorders) -> Any:
 
             else:
                 start = start_response
-            try:
-                body = original(self, environ, start)
-            except BaseException as error:
-                leave(recording)
-                if isinstance(error, StopIteration):
-                    # How an application tells gunicorn that it has taken the socket over.
-                    recording.status = recording.status or "101"
-                else:
-                    recording.fail(error)
-                recording.finish()
-                raise
+            body = original(self, environ, start)
             CURRENT.set(None)
             left = release(recording) if recording.touched else None
             # In memory, and not replaced by middleware on its way here: all but its close() is over.
@@ -62,6 +52,14 @@ def traced(original: Any, recorders: Recorders) -> Any:
                 return body
             return _watch(body, recording, environ, left)
         except BaseException as error:
+            if recording is not None:
+                leave(recording)
+                if isinstance(error, StopIteration):
+                    # How an application tells gunicorn that it has taken the socket over.
+                    recording.status = recording.status or "101"
+                else:
+                    recording.fail(error)
+                recording.finish()
             hide_frame(error)
             raise
 

@@ -478,4 +478,4 @@ def test_details_are_strict_json() -> None:
         raise ValueError("\ud800")
     except ValueError as error:
         data = exceptions.details(exceptions.read(error))
-    json.dumps(data, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    assert json.loads(json.dumps(data, ensure_ascii=False, allow_nan=False).encode("utf-8")) == data

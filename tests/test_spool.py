@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import stat
+import threading
 import time
 from typing import Callable, Iterator
 
@@ -52,6 +54,48 @@ def test_a_full_spool_drops_the_oldest_and_says_how_many(
         said = [text for text in capfd.readouterr().err.splitlines() if "oldest" in text]
         assert said, name
         assert sum(int(text.partition("the ")[2].partition(" ")[0]) for text in said) == 240 - len(arrived), name
+
+
+def test_the_oldest_are_dropped_also_while_segments_are_taken_over(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = spool.open_spool(str(tmp_path), "destination", 4 << 20)
+    ended = threading.Event()
+    take_over = spool.take_over
+
+    def slowly(path: str) -> spool.Segment | None:
+        taken = take_over(path)
+        time.sleep(0.002)
+        return taken
+
+    # A thread can lose the processor there for as long.
+    monkeypatch.setattr(spool, "take_over", slowly)
+
+    def take_over_and_send() -> None:
+        while not ended.is_set():
+            made.adopt()
+            made.take()
+            made.keep()
+
+    sender = threading.Thread(target=take_over_and_send)
+    sender.start()
+    try:
+        for number in range(1000):
+            made.append(line(number, "x" * 8000, 7))
+    finally:
+        ended.set()
+        sender.join()
+    left = []
+    while True:
+        made.adopt()
+        batch = made.take()
+        if batch is None:
+            break
+        left += [json.loads(text) for text in batch.lines.splitlines()]
+        made.done(batch)
+    kept = numbers(left)
+    assert kept == list(range(1000 - len(kept), 1000))
+    assert made.forget_dropped() == 1000 - len(kept)
 
 
 def test_modes_are_private(journal: Journal, endpoint: Endpoint, tmp_path: pathlib.Path) -> None:

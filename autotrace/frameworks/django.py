@@ -7,6 +7,9 @@ import sys
 from functools import wraps
 from typing import Any
 
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404
+
 from .. import asgi, guard, wsgi
 from ..applications import build_recorder
 from ..current import CURRENT, is_current
@@ -46,9 +49,8 @@ def _note_response(original: Any) -> Any:
             response = original(self, request)
             current.buffered = getattr(response, "streaming", True) is False
             return response
-        environ = getattr(request, "environ", None)
-        # A test client's request inside a request has an environ of its own.
-        if environ is not current.environ and (environ is None or not is_current(environ)):
+        # Most often at first sight, without a call.
+        if getattr(request, "environ", None) is not current.environ and not _is_called_with(current, request):
             return original(self, request)
         try:
             response = original(self, request)
@@ -58,7 +60,7 @@ def _note_response(original: Any) -> Any:
             hide_frame(error)
             raise
         finally:
-            _note_route(current, request, environ)
+            _note_route(current, request, request.environ)
 
     return get_response
 
@@ -67,8 +69,7 @@ def _note_request(original: Any) -> Any:
     @wraps(original)
     async def get_response_async(self: Any, request: Any) -> Any:
         current = CURRENT.get()
-        scope = getattr(request, "scope", None)
-        if current is None or scope is None or current.environ.get("autotrace.scope") is not scope:
+        if current is None or not _is_served(current, request):
             return await original(self, request)
         try:
             return await original(self, request)
@@ -110,26 +111,31 @@ def _note_error(original: Any) -> Any:
 
 
 def _note(error: BaseException, request: Any) -> None:
-    """Note an exception of the current request, but not one that Django answers with 400 to 404; never raises.
+    """Note an exception of the current request; never raises."""
+    current = CURRENT.get()
+    if current is not None and current.live and (_is_called_with(current, request) or _is_served(current, request)):
+        current.note(error, _failure_of)
+
+
+def _failure_of(error: BaseException) -> BaseException | None:
+    """Return the exception itself, None for one that Django answers with 403 or 404, or 400.
 
     To read one of those is to have its text made: that of a missing page lists all patterns, that of a refusal may ask
     the database.
     """
-    current = CURRENT.get()
-    if current is None or not current.live:
-        return
-    try:
-        from django.core.exceptions import PermissionDenied, SuspiciousOperation
-        from django.http import Http404
+    return None if isinstance(error, (Http404, PermissionDenied, SuspiciousOperation)) else error
 
-        environ, scope = getattr(request, "environ", None), getattr(request, "scope", None)
-        is_current_one = environ is current.environ or (environ is not None and is_current(environ))
-        if scope is not None:
-            is_current_one = current.environ.get("autotrace.scope") is scope
-        if is_current_one and not isinstance(error, (Http404, PermissionDenied, SuspiciousOperation)):
-            current.note(error)
-    except Exception as problem:
-        guard.failed("reading an exception", problem)
+
+def _is_called_with(current: Any, request: Any) -> bool:
+    """Tell whether a WSGI request is the current one: that of a test client inside of it has an environ of its own."""
+    environ = getattr(request, "environ", None)
+    return environ is current.environ or (environ is not None and is_current(environ))
+
+
+def _is_served(current: Any, request: Any) -> bool:
+    """Tell whether an ASGI request is the current one."""
+    scope = getattr(request, "scope", None)
+    return scope is not None and current.environ.get("autotrace.scope") is scope
 
 
 def _note_route(current: Any, request: Any, environ: Any) -> None:

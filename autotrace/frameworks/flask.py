@@ -27,7 +27,9 @@ def patch(module: Any) -> None:
     wrap_method(module, "Flask.wsgi_app", wsgi.traced, _recorders)
     wrap_method(module, "Flask.__call__", _traced, module.Flask.wsgi_app, inner)
     wrap_method(module, "Flask.finalize_request", _note_response)
-    wrap_method(module, "Flask.log_exception", _without_us, module.Flask.finalize_request.__code__)
+    if sys.version_info < (3, 11):
+        # Later versions let `finalize_request` hide its frame by itself.
+        wrap_method(module, "Flask.log_exception", _without_us, module.Flask.finalize_request.__code__)
     for name, make in (("should_ignore_error", _note_late_route), ("_find_error_handler", _note_error)):
         # Of the class that defines it: Flask itself, or what Flask and Quart share.
         base = next(base for base in module.Flask.__mro__ if name in vars(base))
@@ -115,24 +117,21 @@ def _note_error(original: Any) -> Any:
     def _find_error_handler(self: Any, error: Any, *args: Any, **kwargs: Any) -> Any:
         current = CURRENT.get()
         if current is not None and current.live:
-            _note(current, error)
+            current.note(error, _failure_of)
         return original(self, error, *args, **kwargs)
 
     return _find_error_handler
 
 
-def _note(current: Any, error: Any) -> None:
-    """Note an exception, but not one that is by itself an answer and no failure, such as `abort(404)`; never raises."""
-    try:
-        if isinstance(error, InternalServerError):
-            # What Flask puts around an exception that nobody handles says nothing.
-            original = vars(error).get("original_exception")
-            error = original if isinstance(original, BaseException) else error
-        elif isinstance(error, HTTPException) and isinstance(error.code, int) and error.code < 500:
-            return
-        current.note(error)
-    except Exception as problem:
-        guard.failed("reading an exception", problem)
+def _failure_of(error: BaseException) -> BaseException | None:
+    """Return the exception itself, None for one that is an answer below 500, such as `abort(404)`."""
+    if isinstance(error, InternalServerError):
+        # What Flask puts around an exception that nobody handles says nothing.
+        original = vars(error).get("original_exception")
+        return original if isinstance(original, BaseException) else error
+    if isinstance(error, HTTPException) and isinstance(error.code, int) and error.code < 500:
+        return None
+    return error
 
 
 def _note_late_route(original: Any) -> Any:

@@ -6,6 +6,8 @@ import sys
 from functools import wraps
 from typing import Any
 
+from pyramid.httpexceptions import HTTPException, HTTPNotFound
+
 from .. import guard, wsgi
 from ..applications import build_recorder
 from ..current import CURRENT, is_current
@@ -35,9 +37,8 @@ def _note_route(original: Any) -> Any:
             return original(self, request)
         except BaseException as error:
             # Where nothing was found, what traversal made of the path is the client's invention.
-            found = not _is_not_found(error)
-            if not _is_answer(error):
-                current.note(error)
+            found = not isinstance(error, HTTPNotFound)
+            current.note(error, _failure_of)
             hide_frame(error)
             raise
         finally:
@@ -57,13 +58,9 @@ def _note_error(original: Any) -> Any:
     def invoke_exception_view(self: Any, exc_info: Any = None, *args: Any, **kwargs: Any) -> Any:
         current = CURRENT.get()
         raised = exc_info[1] if exc_info else sys.exc_info()[1]
-        if current is not None and current.live and raised is not None:
-            try:
-                # A subrequest's is its caller's business.
-                if _is_same(current.environ, self.environ) and not _is_answer(raised):
-                    current.note(raised)
-            except Exception as error:
-                guard.failed("reading an exception", error)
+        # A subrequest's is its caller's business.
+        if current is not None and current.live and _is_same(current.environ, getattr(self, "environ", {})):
+            current.note(raised, _failure_of)
         try:
             return original(self, exc_info, *args, **kwargs)
         except BaseException as error:
@@ -79,17 +76,10 @@ def _is_same(environ: Any, other: Any) -> bool:
     )
 
 
-def _is_answer(error: BaseException) -> bool:
-    """Tell whether an exception is by itself an answer that is no failure, such as HTTPFound."""
-    from pyramid.httpexceptions import HTTPException
-
-    return isinstance(error, HTTPException) and isinstance(error.code, int) and error.code < 500
-
-
-def _is_not_found(error: BaseException) -> bool:
-    from pyramid.httpexceptions import HTTPNotFound
-
-    return isinstance(error, HTTPNotFound)
+def _failure_of(error: BaseException | None) -> BaseException | None:
+    """Return the exception itself, None for one that is an answer below 500, such as HTTPFound."""
+    is_answer = isinstance(error, HTTPException) and isinstance(error.code, int) and error.code < 500
+    return None if is_answer else error
 
 
 def _route(attributes: Any, found: bool) -> str | None:
