@@ -6,8 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SERVERS := $(VENV)/.servers
 
-# OpenCensus's own middleware, which some applications under test use; their pins exclude current frameworks.
-MIDDLEWARE := opencensus-ext-flask opencensus-ext-django opencensus-ext-pyramid
+# OpenCensus's own middleware and integrations, which some applications under test use; their pins exclude current
+# frameworks and libraries.
+MIDDLEWARE := opencensus-ext-flask opencensus-ext-django opencensus-ext-pyramid opencensus-ext-requests \
+  opencensus-ext-sqlalchemy opencensus-ext-logging opencensus-ext-threading opencensus-ext-httplib
 
 .PHONY: help demo test lint check delivery matrix oldest bench clean
 
@@ -26,6 +28,8 @@ $(STAMP): setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	$(BIN)/python -m pip install --quiet --no-deps $(MIDDLEWARE)
+	@$(BIN)/python -m pip install --quiet mysqlclient 2>/dev/null \
+	  || echo "mysqlclient cannot be compiled here (apt-get install libmariadb-dev pkg-config): its tests are skipped"
 	@touch $@
 
 demo: $(STAMP)

@@ -21,6 +21,8 @@ _KEYS = {
     "PROPAGATOR": "propagator",
     "BLACKLIST_PATHS": "blacklist_paths",
     "EXCLUDELIST_PATHS": "blacklist_paths",
+    "BLACKLIST_HOSTNAMES": "blacklist_hostnames",
+    "EXCLUDELIST_HOSTNAMES": "blacklist_hostnames",
 }
 
 
@@ -61,6 +63,7 @@ def _build(application: str, in_code: Any, middleware: str | None) -> Recorder |
         rate=rule if constant else 100.0,
         sampler=None if constant else rule,
         extract=_propagation(chosen["propagator"]),
+        hidden_hosts=chosen["blacklist_hostnames"],
     )
 
 
@@ -91,8 +94,9 @@ def _choose(environment: Settings, trace: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parse(field: str, value: Any) -> Any:
     """Return an in-code value as Settings has it; an object stays what it is. Raises for what makes no sense."""
-    if field == "blacklist_paths":
-        return _entries(values.entries(value) if isinstance(value, str) else tuple(map(str, value)))
+    if field in ("blacklist_paths", "blacklist_hostnames"):
+        entries = values.entries(value) if isinstance(value, str) else tuple(map(str, value))
+        return _entries(entries) if field == "blacklist_paths" else tuple(map(values.host, entries))
     if isinstance(value, (int, float)):
         # A rate, which the parser checks.
         value = str(float(value))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from autotrace.frameworks import TARGETS
+from autotrace.targets import FRAMEWORKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, Sequence
 
-WATCHED = frozenset(target[0] for target in TARGETS)
+WATCHED = frozenset(target[0] for target in FRAMEWORKS)
 
 
 def arm() -> None:

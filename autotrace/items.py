@@ -1,4 +1,4 @@
-"""Telemetry items as wire lines; what is told of an exception comes from `exceptions`.
+"""Telemetry items as wire lines; what is told of an exception or of a call comes from modules of their own.
 
 The schema is that of the Application Insights ingestion endpoint (envelope version 1, data version 2). Everything is
 trimmed to its limits (see `limits`), and nothing is sent over.
@@ -7,19 +7,23 @@ trimmed to its limits (see `limits`), and nothing is sent over.
 from __future__ import annotations
 
 import json
-import time
-from datetime import datetime, timezone
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, NamedTuple
 
-from . import exceptions, synthetic, urls
-from .limits import AGENT_LIMIT, DATA_LIMIT, ITEM_LIMIT, KEY_LIMIT, NAME_LIMIT, VALUE_LIMIT, clean
+from . import dependencies, exceptions, synthetic, urls
+from .limits import AGENT_LIMIT, ITEM_LIMIT, NAME_LIMIT, clean
+from .properties import longest
+from .properties import texts as texts_of
+from .times import duration as duration_of
+from .times import timestamp
 from .urls import is_plain
 
 if TYPE_CHECKING:
+    from .calls import Call
     from .exceptions import Failure
     from .recorder import Recording
 
+_dump: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 # The duration of most requests: less than a second.
 _SECOND = "0.00:00:00.%07d"
 # How the line of a request ends.
@@ -62,8 +66,9 @@ class Lines:
         }
         if identity.version:
             tags["ai.application.ver"] = identity.version[:NAME_LIMIT]
+        self._own = tags
         self._tags = _dump(tags)[1:-1]
-        self._key = encode_basestring(identity.key)
+        self._key = identity.key
         self._pid = str(identity.pid)
         self._properties = _dump({"process.pid": self._pid})[1:-1]
         self._trusts_proxies = trusted_proxies > 0
@@ -96,7 +101,7 @@ class Lines:
             target = self._urls.target(environ, recording.script, target)
         took: Any = recording.duration // 100
         if not 0 < took < 10_000_000:
-            template, took = template.replace(_SECOND, "%s"), duration(recording.duration)
+            template, took = template.replace(_SECOND, "%s"), duration_of(recording.duration)
         line: str = template % (
             known[1],
             rest // 1000,
@@ -108,37 +113,30 @@ class Lines:
             target,
         )
         if recording.attributes is not None:
-            return _with_properties(line, _texts(recording.attributes))
+            return _with_properties(line, texts_of(recording.attributes))
         return line.encode("utf-8", "replace")
 
     def span(self, recording: Recording, data: Any) -> bytes:
         """Return the wire line of a finished OpenCensus span made inside a request: a dependency item."""
-        attributes = data.attributes or {}
-        properties = {**_texts(attributes), "process.pid": self._pid}
-        started, elapsed = _span_times(recording, data)
-        if data.links:
-            links = [{"operation_Id": link.trace_id, "id": link.span_id} for link in data.links]
-            # So many are within the limit of a value.
-            properties["_MS.links"] = _dump(links[:100])
-        base = {
-            "ver": 2,
-            "id": data.span_id,
-            "name": clean(_text(data.name), NAME_LIMIT) or "span",
-            "duration": duration(elapsed),
-            "resultCode": str(data.status.code if data.status is not None else 0),
-            "success": data.status is None or data.status.code == 0,
-            "type": "InProc",
-            "properties": properties,
-        }
-        if data.span_kind == 2:  # opencensus.trace.span.SpanKind.CLIENT
-            base.update(_client(attributes, base))
+        started, base = dependencies.of_span(recording, data)
+        base["properties"]["process.pid"] = self._pid
+        return self._dependency(recording, started, base, data.parent_span_id)
+
+    def call(self, recording: Recording, call: Call) -> bytes:
+        """Return the wire line of a finished outgoing call: a dependency item."""
+        base = dependencies.of_call(call)
+        base["properties"] = {"process.pid": self._pid}
+        return self._dependency(recording, timestamp(call.started), base, call.parent_id)
+
+    def _dependency(self, recording: Recording, started: str, base: dict[str, Any], parent: str | None) -> bytes:
         item = self._item("RemoteDependency", started, recording, base)
-        if data.parent_span_id:
-            item["tags"]["ai.operation.parentId"] = data.parent_span_id
+        if parent:
+            item["tags"]["ai.operation.parentId"] = parent
+        properties = base["properties"]
 
         def shrink() -> None:
             if properties:
-                del properties[_longest(properties)]
+                del properties[longest(properties)]
             else:
                 del base["data"]
 
@@ -165,13 +163,13 @@ class Lines:
 
     def _item(self, kind: str, moment: str, recording: Recording, base: dict[str, Any]) -> dict[str, Any]:
         """Return an item that hangs under a request, of which `base` is what its kind is about."""
-        tags = {"ai.operation.id": recording.trace_id, "ai.operation.parentId": recording.span_id}
+        tags = {"ai.operation.id": recording.trace_id, "ai.operation.parentId": recording.span_id, **self._own}
         item: dict[str, Any] = {
             "ver": 1,
             "name": f"Microsoft.ApplicationInsights.{kind}",
             "time": moment,
-            "iKey": json.loads(self._key),
-            "tags": {**tags, **json.loads("{" + self._tags + "}")},
+            "iKey": self._key,
+            "tags": tags,
             "data": {"baseType": f"{kind}Data", "baseData": base},
         }
         if recording.rate < 100:
@@ -181,11 +179,11 @@ class Lines:
     def _template(self, shape: tuple[Any, ...], environ: Mapping[str, Any]) -> str:
         """Return the line of requests that have a shape in common, with a place for what they do not."""
         method, mount, route, status, failed, rate, scheme, host = shape
-        name = encode_basestring(_operation(method, mount, route))
+        name, key = encode_basestring(_operation(method, mount, route)), encode_basestring(self._key)
         # An application that returns without a status makes its server answer 500; it may invent `0 UNKNOWN`.
         code = encode_basestring(clean((status or "500").strip().partition(" ")[0], 20))[1:-1] or "500"
         success = "false" if failed or code in self._failed else "true"
-        before = '{"ver":1,"name":"Microsoft.ApplicationInsights.Request","iKey":' + self._key + ',"time":"'
+        before = '{"ver":1,"name":"Microsoft.ApplicationInsights.Request","iKey":' + key + ',"time":"'
         sampled = "" if rate >= 100 else f'"sampleRate":{rate!r},'
         site = self._urls.site(environ)
         after = f'"name":{name},"responseCode":"{code}","success":{success},"properties":{{{self._properties}'
@@ -246,94 +244,10 @@ def _with_properties(line: str, texts: dict[str, str]) -> bytes:
         if len(encoded) <= ITEM_LIMIT:
             return encoded
         # Only what the application added can be that large: the longest goes first, the request stays.
-        del texts[_longest(texts)]
-
-
-def timestamp(nanoseconds: int) -> str:
-    """Return a wall-clock time, in nanoseconds since the epoch, in ISO 8601: UTC, microseconds, `Z`."""
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest // 1000:06d}Z"
-
-
-def duration(nanoseconds: int) -> str:
-    """Return a length of time, in nanoseconds, as `d.hh:mm:ss.fffffff`; never zero, negative or over the limit."""
-    seconds, ticks = divmod(max(nanoseconds // 100, 1), 10_000_000)
-    if seconds < 60:
-        return f"0.00:00:{seconds:02d}.{ticks:07d}"
-    minutes, seconds = divmod(min(seconds, 999 * 86_400), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    return f"{days}.{hours:02d}:{minutes:02d}:{seconds:02d}.{ticks:07d}"
-
-
-def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-def _texts(attributes: Mapping[Any, Any]) -> dict[str, str]:
-    """Return attributes as the schema's properties: strings only, within the limits of keys and values."""
-    texts = {}
-    for key, value in list(attributes.items()):
-        name = clean(_text(key), KEY_LIMIT)
-        if name and value is not None:
-            text = _text(value)
-            # OpenCensus's name for the address of a call, which may hold a password or a token.
-            texts[name] = clean(urls.redact(text) if name == "http.url" else text, VALUE_LIMIT)
-    return {name: text for name, text in texts.items() if text}
-
-
-def _text(value: Any) -> str:
-    """Return any value as text; one that cannot be written costs itself, not the item."""
-    try:
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    except Exception as error:
-        return f"<{type(value).__name__}: {type(error).__name__}>"
+        del texts[longest(texts)]
 
 
 def _more(texts: Mapping[str, str]) -> str:
     """Return properties as JSON behind a comma; those of our own are not for the application to replace."""
     own = {name: text for name, text in texts.items() if name != "process.pid"}
     return "," + _dump(own)[1:-1] if own else ""
-
-
-def _longest(texts: Mapping[str, str]) -> str:
-    return max(texts, key=lambda name: len(texts[name]))
-
-
-def _span_times(recording: Recording, data: Any) -> tuple[str, int]:
-    """Return the start of a span as the schema wants it and its nanoseconds.
-
-    A span that was never started begins with its request; 0 where a time is missing or the clock stepped back.
-    """
-    try:
-        first = _parse(data.start_time)
-    except (TypeError, ValueError):
-        return timestamp(recording.started), 0
-    try:
-        return str(data.start_time), max(int((_parse(data.end_time) - first).total_seconds() * 1e6) * 1000, 0)
-    except (TypeError, ValueError):
-        return str(data.start_time), 0
-
-
-def _parse(moment: str) -> datetime:
-    return datetime.strptime(moment, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
-
-
-def _client(attributes: Mapping[Any, Any], base: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a client span's attributes say of the call it made (the attribute names are OpenCensus's)."""
-    said: dict[str, Any] = {"type": clean(_text(attributes.get("component") or "Other"), NAME_LIMIT)}
-    url = attributes.get("http.url")
-    if url:
-        redacted = urls.redact(_text(url))
-        said.update(data=clean(redacted, DATA_LIMIT), target=clean(urls.host_of(redacted), NAME_LIMIT))
-        method = attributes.get("http.method")
-        if method:
-            said["name"] = clean(f"{_text(method)} {urls.path_of(redacted)}", NAME_LIMIT)
-    code = attributes.get("http.status_code")
-    if code is not None:
-        said["resultCode"] = clean(_text(code), NAME_LIMIT)
-        said["success"] = _text(code) < "400"
-    return {**base, **said}
-
-
-__all__: list[str] = ["Identity", "Lines", "duration", "timestamp"]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .propagation import Remote
 
 NO_TRACER = execution_context._tracer_slot.default()
+# Whether this is a thread that exports, whose calls are nobody's.
+is_exporter = execution_context._exporter_slot.get
 
 
 class RequestSlot:
@@ -74,6 +76,23 @@ class RequestSlot:
         return held
 
 
+def own_tracer() -> Any:
+    """Return the tracer that the application set where there is no request, None for none, and for exporters."""
+    if TRACER.held.get() is None or is_exporter():
+        return None
+    tracer = TRACER.get()
+    return None if tracer is NO_TRACER else tracer
+
+
+def enclosing_span(recording: Any) -> Any:
+    """Return the application's innermost open span in a request, None for none."""
+    if not recording.touched or TRACER.holds(recording) is not None:
+        # Spans of a tracer of the application's own are another trace.
+        return None
+    held = SPAN.holds(recording)
+    return None if held is None or held[1] is recording.span else held[1]
+
+
 def owner_of(current: Any) -> Any:
     """Return the request that holds what is set now: a request inside a request shares its context."""
     return None if current is None else current.within or current
@@ -109,12 +128,15 @@ def _span_below(recording: Any) -> Any:
     return span_of(recording) if TRACER.holds(recording) is None else None
 
 
+def _attributes(recording: Any) -> dict[str, Any]:
+    # What OpenCensus's integrations ask for by these names.
+    hosts = () if recording.recorder is None else recording.recorder.hidden_hosts
+    return dict.fromkeys(("blacklist_hostnames", "excludelist_hostnames"), sorted(hosts)) if hosts else {}
+
+
 TRACER = _replace_slot("_tracer_slot", tracer_of)
-SLOTS = (
-    TRACER,
-    _replace_slot("_current_span_slot", _span_below),
-    _replace_slot("_attrs_slot", lambda recording: {}, keeps=True),
-)
+SPAN = _replace_slot("_current_span_slot", _span_below)
+SLOTS = (TRACER, SPAN, _replace_slot("_attrs_slot", _attributes, keeps=True))
 
 
 def sampling_rule(sampler: Any) -> Any:

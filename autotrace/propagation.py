@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Iterable, Iterator, Mapping, NamedTuple, Optional
 
 _VERSION_00 = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]([0-9a-f])").fullmatch
 _OTHER_VERSION = re.compile(
@@ -120,6 +120,26 @@ def _remote(context: Any) -> Remote | None:
 
 
 EXTRACTS: Mapping[str, Extract] = {"tracecontext": tracecontext, "b3": b3}
+
+
+def headers_of(
+    extract: Extract, trace_id: str, span_id: str, sampled: bool, tracestate: str | None
+) -> Iterable[tuple[str, str]]:
+    """Return the headers of a call to another service that `extract` would read there."""
+    if extract is tracecontext:
+        parent = ("traceparent", f"00-{trace_id}-{span_id}-{'01' if sampled else '00'}")
+        # It came in a header, and leaves in one: nothing that could end it early.
+        if tracestate and tracestate.isascii() and tracestate.isprintable():
+            return (parent, ("tracestate", tracestate))
+        return (parent,)
+    if extract is b3:
+        sampling = ("X-B3-Sampled", "1" if sampled else "0")
+        return (("X-B3-TraceId", trace_id), ("X-B3-SpanId", span_id), sampling)
+    from opencensus.trace import span_context, trace_options
+
+    options = trace_options.TraceOptions("1" if sampled else "0")
+    context = span_context.SpanContext(trace_id, span_id, options)
+    return tuple(propagator_of(extract).to_headers(context).items())
 
 
 def propagator_of(extract: Extract) -> Any:

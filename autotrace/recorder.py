@@ -10,7 +10,7 @@ import weakref
 from collections import deque
 from time import perf_counter_ns, time_ns
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Mapping, Optional
 
 from . import exceptions, guard
 from .current import CURRENT
@@ -48,6 +48,7 @@ class Passing:
     within: Any = None
     inner: Any = None
     environ: Environ = _NOTHING
+    recorder: Any = None
     tracer: Any = NO_TRACER
     span: Any = None
 
@@ -219,8 +220,11 @@ class Recorder:
         rate: float = 100.0,
         sampler: Sampler | None = None,
         extract: Extract = tracecontext,
+        hidden_hosts: Iterable[str] = (),
     ) -> None:
         self.exporter = exporter
+        # What outgoing calls are not recorded for.
+        self.hidden_hosts = frozenset(host.lower() for host in hidden_hosts)
         self.blacklist = blacklist
         # Where only these can begin a path that is hidden; None where every request has to be looked at.
         self.prefixes = () if blacklist is None else blacklist.prefixes

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Callable, Iterator, Mapping, NamedTuple
 
 from autotrace import connection_string as connection_strings
-from autotrace import values
+from autotrace import targets, values
 from autotrace.connection_string import Authentication, ConnectionString
 from autotrace.expressions import Expression
 from autotrace.guard import LEVELS
 
-_FRAMEWORKS = ("django", "flask", "pyramid")
+_FRAMEWORKS = tuple(sorted(targets.names(targets.FRAMEWORKS)))
+_LIBRARIES = tuple(sorted(targets.names(targets.LIBRARIES)))
 _EXPORTERS = ("azure", "console", "none")
 _PROPAGATORS = ("tracecontext", "b3")
 
@@ -189,6 +190,19 @@ class Settings:
             "a comma list of " + ", ".join(_FRAMEWORKS),
             words=_FRAMEWORKS,
             check=values.one_of(_FRAMEWORKS),
+        ),
+    )
+    libraries: tuple[str, ...] = field(
+        default=_LIBRARIES,
+        metadata=_declare(
+            "AUTOTRACE_LIBRARIES",
+            values.entries,
+            "LIST",
+            "all of them",
+            "Which libraries are traced where an application uses them. A comma alone empties the list.",
+            "a comma list of " + ", ".join(_LIBRARIES),
+            words=_LIBRARIES,
+            check=values.one_of(_LIBRARIES),
         ),
     )
     failed_statuses: tuple[tuple[int, int], ...] = field(

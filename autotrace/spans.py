@@ -6,16 +6,28 @@ from datetime import datetime, timezone
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Callable
 
-from opencensus.trace import execution_context, samplers, span, span_context, status, time_event, trace_options, tracer
+from opencensus.trace import (
+    execution_context,
+    samplers,
+    span,
+    span_context,
+    span_data,
+    status,
+    time_event,
+    trace_options,
+    tracer,
+    utils,
+)
 from opencensus.trace.attributes import Attributes
 from opencensus.trace.propagation.tracestate_string_format import TracestateStringFormatter
 from opencensus.trace.tracers import context_tracer, noop_tracer
 
 from . import guard
-from .items import timestamp
 from .propagation import propagator_of
+from .times import timestamp
 
 if TYPE_CHECKING:
+    from .calls import Call
     from .recorder import Recording
 
 
@@ -217,3 +229,50 @@ def export_children(recording: Recording) -> None:
     for data in rest:
         # One at a time: a span that cannot be exported costs none but itself.
         request_tracer.exporter.export([data])
+
+
+def describe_call(call: Call, described: Any) -> None:
+    """Have an OpenCensus span tell an outgoing call, as OpenCensus's own integrations do."""
+    described.name = call.name
+    described.span_kind = span.SpanKind.CLIENT
+    described.status = _status_of(call)
+    for key, value in _attributes_of(call).items():
+        described.add_attribute(key, value)
+
+
+def call_span(recording: Recording, call: Call) -> Any:
+    """Return an outgoing call as the SpanData of a span of kind CLIENT."""
+    return span_data.SpanData(
+        name=call.name,
+        context=span_context.SpanContext(trace_id=recording.trace_id, span_id=call.id),
+        span_id=call.id,
+        parent_span_id=call.parent_id,
+        attributes=_attributes_of(call),
+        start_time=timestamp(call.started),
+        end_time=timestamp(call.started + call.duration),
+        child_span_count=0,
+        stack_trace=None,
+        annotations=[],
+        message_events=[],
+        links=[],
+        status=_status_of(call),
+        same_process_as_parent_span=True,
+        span_kind=span.SpanKind.CLIENT,
+    )
+
+
+def _attributes_of(call: Call) -> dict[str, Any]:
+    said: dict[str, Any] = {"component": call.kind, "peer.address": call.target}
+    if call.kind == "Http":
+        said.update({"http.method": call.name.partition(" ")[0], "http.url": call.data, "http.host": call.target})
+        if call.code.isdigit():
+            said["http.status_code"] = int(call.code)
+    elif call.data:
+        said["db.statement"] = call.data
+    return said
+
+
+def _status_of(call: Call) -> Any:
+    if call.kind == "Http" and call.code.isdigit():
+        return utils.status_from_http_code(int(call.code))
+    return status.Status.as_ok() if call.success else status.Status(2, call.code)

@@ -6,6 +6,7 @@ from typing import Iterator
 
 import pytest
 
+from tests import databases
 from tests.endpoint import Endpoint
 
 
@@ -20,4 +21,25 @@ def endpoint() -> Iterator[Endpoint]:
 def shared_endpoint() -> Iterator[Endpoint]:
     """An ingestion endpoint for all tests of a module."""
     with Endpoint() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[databases.Database]:
+    """A PostgreSQL server for all tests."""
+    with databases.postgresql() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[databases.Database]:
+    """A MariaDB server for all tests."""
+    with databases.mysql() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[databases.Database]:
+    """A Redis server for all tests."""
+    with databases.redis() as running:
         yield running

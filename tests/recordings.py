@@ -36,6 +36,10 @@ class Kept:
         """Keep the line of an exception."""
         self.wire.append(self._lines.exception(recording, failure))
 
+    def call(self, recording: Any, call: Any) -> None:
+        """Keep the line of an outgoing call."""
+        self.wire.append(self._lines.call(recording, call))
+
     def spans(self, recording: Any, span_datas: list[Any]) -> None:
         """Keep the lines of spans."""
         self.wire.extend(self._lines.span(recording, data) for data in span_datas)

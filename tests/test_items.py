@@ -13,9 +13,9 @@ from opencensus.trace import execution_context
 
 from autotrace.frameworks.django import template_of
 from autotrace.identity import identify
-from autotrace.items import duration, timestamp
 from autotrace.recorder import Recorder
 from autotrace.settings import load
+from autotrace.times import duration, timestamp
 from tests.endpoint import Endpoint
 from tests.harness import Request, gunicorn, serve
 from tests.harness import load as send

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from autotrace import targets
 from autotrace.connection_string import Authentication, ConnectionString
 from autotrace.expressions import Expression
 from autotrace.settings import OPTIONS, Settings, load, table
@@ -32,6 +33,7 @@ DEFAULTS = {
     "role_instance": None,
     "app_version": None,
     "frameworks": ("django", "flask", "pyramid"),
+    "libraries": tuple(sorted(targets.names(targets.LIBRARIES))),
     "log_level": "warning",
     "spool_dir": None,
     "spool_size": 50,
@@ -90,6 +92,7 @@ GOOD = [
     ("AUTOTRACE_ROLE_NAME", "role_name", {" a ": "a", "'\u00e9 1'": "\u00e9 1", "\udcc3\udca9": "\u00e9"}),
     ("AUTOTRACE_ROLE_INSTANCE", "role_instance", {"pod-1": "pod-1"}),
     ("AUTOTRACE_APP_VERSION", "app_version", {"1.2": "1.2"}),
+    ("AUTOTRACE_LIBRARIES", "libraries", {"sqlite3,urllib3": ("sqlite3", "urllib3"), ",": ()}),
     ("AUTOTRACE_FRAMEWORKS", "frameworks", {"Flask": ("flask",), "pyramid, django": ("pyramid", "django")}),
     ("AUTOTRACE_LOG_LEVEL", "log_level", {"DEBUG": "debug", "silent": "silent", "info": "info"}),
     ("AUTOTRACE_SPOOL_DIR", "spool_dir", {"/var/spool/a": "/var/spool/a", "/x\udcff": "/x\udcff"}),

@@ -10,13 +10,13 @@ import sys
 
 import pytest
 
-from autotrace import frameworks, servers
+from autotrace import targets
 
 ROOT = pathlib.Path(__file__).parent.parent / "autotrace"
 # Third-party package → the files that may import it, as patterns of paths below autotrace/.
 MAY_IMPORT = {
     "click": r"cli/\w+\.py",
-    "wrapt": r"patching\.py|registration\.py|frameworks/__init__\.py",
+    "wrapt": r"patching\.py|registration\.py",
     "opencensus": r"opencensus\.py|spans\.py|propagation\.py|entra\.py|exporters/opencensus\.py",
     "azure": r"entra\.py",
     "flask": r"frameworks/flask\.py|demo/apps/\w+\.py",
@@ -27,20 +27,23 @@ MAY_IMPORT = {
 }
 # The path of a request, from the outside in: a module imports only from its own layer and the ones behind it.
 LAYERS = (
-    ("frameworks", "servers", "registration", "bootstrap"),
+    ("bootstrap", "registration"),
+    ("frameworks", "servers", "libraries"),
     ("applications",),
-    ("wsgi", "asgi", "patching"),
+    ("wsgi", "asgi", "patching", "calls"),
     ("exporters", "recorder"),
     ("opencensus", "identity", "transport", "processes"),
     ("spans",),
     ("items", "sender", "sampling", "propagation", "connection", "redirects", "entra"),
-    ("urls", "spool", "current", "ids", "proxies", "certificates", "answers"),
+    ("dependencies", "exceptions", "synthetic"),
+    ("properties", "statements"),
+    ("urls", "spool", "current", "ids", "proxies", "certificates", "answers", "times", "limits"),
     ("segments",),
     ("directories",),
     ("settings",),
     ("values",),
     ("blacklist",),
-    ("connection_string", "expressions", "guard", "blocked", "imports", "signals"),
+    ("connection_string", "expressions", "guard", "blocked", "imports", "signals", "targets"),
 )
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 
@@ -103,7 +106,7 @@ def test_dependencies_point_one_way(file: str) -> None:
 
 
 def test_every_target_is_a_function_of_its_file() -> None:
-    for _, hook in (*frameworks.TARGETS, *servers.TARGETS):
+    for _, hook in (*targets.FRAMEWORKS, *targets.SERVERS, *targets.LIBRARIES):
         module, _, function = hook.partition(":")
         tree = ast.parse((ROOT.parent / (module.replace(".", "/") + ".py")).read_text())
         assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
@@ -114,4 +117,4 @@ def test_the_hook_loads_nothing_but_itself() -> None:
         "import sys; before = set(sys.modules); import autotrace.bootstrap; print(*sorted(set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
-    assert set(done.stdout.split()) <= {"__future__", "autotrace", "autotrace.bootstrap", "autotrace.frameworks"}
+    assert set(done.stdout.split()) <= {"__future__", "autotrace", "autotrace.bootstrap", "autotrace.targets"}

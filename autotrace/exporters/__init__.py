@@ -9,6 +9,7 @@ from .. import guard
 from ..expressions import Expression
 
 if TYPE_CHECKING:
+    from ..calls import Call
     from ..exceptions import Failure
     from ..recorder import Recording
     from ..settings import Settings
@@ -29,6 +30,9 @@ class Exporter(Protocol):
 
     def exception(self, recording: Recording, failure: Failure) -> None:
         """Export what made a request fail, after the request itself."""
+
+    def call(self, recording: Recording, call: Call) -> None:
+        """Export an outgoing call that ended."""
 
     def spans(self, recording: Recording, span_datas: list[Any]) -> None:
         """Export OpenCensus SpanData of spans that ended inside a request."""

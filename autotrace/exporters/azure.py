@@ -16,6 +16,7 @@ from ..sender import Journal
 from ..transport import Transport
 
 if TYPE_CHECKING:
+    from ..calls import Call
     from ..connection_string import ConnectionString
     from ..exceptions import Failure
     from ..recorder import Recording
@@ -54,6 +55,11 @@ class AzureExporter:
         """Write an exception line."""
         lines = self._lines or self._open()
         self._append(lines.exception(recording, failure))
+
+    def call(self, recording: Recording, call: Call) -> None:
+        """Write a dependency line."""
+        lines = self._lines or self._open()
+        self._append(lines.call(recording, call))
 
     def spans(self, recording: Recording, span_datas: list[Any]) -> None:
         """Write a dependency line for each span."""

@@ -10,6 +10,7 @@ from ..identity import identify
 from ..items import Lines
 
 if TYPE_CHECKING:
+    from ..calls import Call
     from ..exceptions import Failure
     from ..recorder import Recording
     from ..settings import Settings
@@ -34,6 +35,10 @@ class ConsoleExporter:
     def exception(self, recording: Recording, failure: Failure) -> None:
         """Print a line for an exception."""
         self._print(json.loads(self._wire().exception(recording, failure)))
+
+    def call(self, recording: Recording, call: Call) -> None:
+        """Print a line for an outgoing call."""
+        self._print(json.loads(self._wire().call(recording, call)))
 
     def spans(self, recording: Recording, span_datas: list[Any]) -> None:
         """Print a line for each span."""

@@ -14,12 +14,14 @@ from opencensus.trace import execution_context, span_context, span_data, utils
 from .. import guard
 from ..expressions import Expression
 from ..identity import identify
-from ..items import Lines, timestamp
+from ..items import Lines
 from ..processes import EXIT_DEADLINE
-from ..spans import span_of
+from ..spans import call_span, span_of
+from ..times import timestamp
 from . import open_default
 
 if TYPE_CHECKING:
+    from ..calls import Call
     from ..exceptions import Failure
     from ..recorder import Recording
     from ..settings import Settings
@@ -48,6 +50,10 @@ class OpenCensusExporter:
         """Queue an exception, for an exporter of ours: OpenCensus tells it in attributes of the request's span."""
         feeder = self._feeder()
         feeder.put(Entry(recording, [], feeder.lines.exception(recording, failure)))
+
+    def call(self, recording: Recording, call: Call) -> None:
+        """Queue an outgoing call as a span of kind CLIENT."""
+        self._feeder().put(Entry(recording, [call_span(recording, call)], None))
 
     def spans(self, recording: Recording, span_datas: list[Any]) -> None:
         """Queue the spans as they are."""

@@ -1,0 +1,224 @@
+"""Outgoing calls: whether one is recorded, where it belongs, and what is kept of it from its begin to its end."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from functools import wraps
+from time import perf_counter_ns, time_ns
+from typing import Any, Callable, Iterable, Tuple
+
+from . import guard
+from .current import CURRENT
+from .dependencies import CLIENT
+from .exceptions import hide_frame
+from .ids import new_ids
+from .opencensus import enclosing_span, is_exporter, own_tracer
+from .propagation import headers_of
+
+Headers = Iterable[Tuple[str, str]]
+
+# The call that runs in this context: what it calls in turn is a part of it.
+CALL: ContextVar[Any] = ContextVar("autotrace call", default=None)
+# Nanoseconds that a thread or task may work on for a request that was answered long ago. One that goes on for ever,
+# such as that of a pool which the request happened to start, must not add to it for ever.
+_LONGEST_AFTERWARDS = 3600 * 10**9
+
+
+class Call:
+    """A call to another service, made by `begin`. Libraries set its texts, then `finish` or `fail` ends it.
+
+    `kind` is what the service calls its type, `target` a logical host, `code` the result as text. `parent_id` is the
+    span id of the request or span that it belongs to. `started` is in nanoseconds since 1970.
+    """
+
+    __slots__ = (
+        "clock", "code", "data", "duration", "id", "is_open", "kind", "name", "parent_id", "recording", "started",
+        "success", "target",
+    )  # fmt: skip
+
+    def __init__(self, recording: Any, kind: str, parent_id: str | None, call_id: str) -> None:
+        self.recording = recording
+        self.kind = kind
+        self.parent_id = parent_id
+        self.id = call_id
+        self.name = self.target = self.data = ""
+        self.code = "0"
+        self.success = True
+        self.is_open = True
+        self.duration = 0
+        self.started = time_ns()
+        self.clock = perf_counter_ns()
+
+    def fail(self, error: BaseException, code: str = "") -> None:
+        """End the call, which raised `error`; `code` is what the service called it."""
+        self.code = code or type(error).__name__
+        self.success = False
+        self.finish()
+
+    def finish(self) -> None:
+        """End the call and hand it to the exporter; only the first time counts. Never raises."""
+        if self.is_open:
+            self.is_open = False
+            self.duration = perf_counter_ns() - self.clock
+            try:
+                self._export()
+            except Exception as error:
+                guard.failed("exporting an outgoing call", error)
+
+    def headers(self) -> Headers:
+        """Return the HTTP headers that make the called service's request a part of this call."""
+        recording = self.recording
+        remote = recording.remote
+        state = None if remote is None else remote.tracestate
+        return headers_of(recording.recorder.extract, recording.trace_id, self.id, recording.sampled, state)
+
+    def _export(self) -> None:
+        self.recording.recorder.exporter.call(self.recording, self)
+
+
+class Untold(Call):
+    """A call of which no item is made, though it carries the trace on: of a trace that is not kept, say."""
+
+    __slots__ = ()
+
+    def _export(self) -> None:
+        pass
+
+
+class OwnCall(Call):
+    """A call outside of requests, recorded as a span of the tracer that the application has of its own."""
+
+    __slots__ = ("span", "tracer")
+
+    def __init__(self, tracer: Any, kind: str) -> None:
+        self.tracer = tracer
+        self.span = tracer.start_span()
+        super().__init__(None, kind, None, self.span.span_id)
+
+    def headers(self) -> Headers:
+        """Return the headers that the application's propagator writes."""
+        return tuple(self.tracer.propagator.to_headers(self.tracer.span_context).items())
+
+    def _export(self) -> None:
+        from .spans import describe_call
+
+        describe_call(self, self.span)
+        self.tracer.end_span()
+
+
+def begin(kind: str, host: str = "", port: int | None = None, *, carries: bool = False) -> Call | None:
+    """Begin a call to a service; None where nothing is to be recorded of it.
+
+    That is so outside of requests, in requests that are not recorded, inside of another call, for hosts that the
+    settings hide, and for exporters. With `carries`, the call may be one that is only to pass the trace on.
+    """
+    current = CURRENT.get()
+    if current is None:
+        tracer = own_tracer()
+        return None if tracer is None or CALL.get() is not None else OwnCall(tracer, kind)
+    recording = current.within or current
+    recorder = recording.recorder
+    if recorder is None or CALL.get() is not None or is_exporter() or is_hidden(recorder.hidden_hosts, host, port):
+        return None
+    parent_id = recording.span_id
+    if not recording.sampled:
+        return Untold(recording, kind, parent_id, parent_id) if carries else None
+    span = enclosing_span(recording)
+    if span is not None:
+        parent_id = span.span_id
+        if span.span_kind == CLIENT:
+            # The application has a span for this very call.
+            return Untold(recording, kind, parent_id, parent_id) if carries else None
+    if not recording.open and time_ns() - recording.started > _LONGEST_AFTERWARDS:
+        return None
+    return Call(recording, kind, parent_id, new_ids()[1])
+
+
+def is_hidden(hosts: frozenset[str], host: str, port: int | None) -> bool:
+    """Tell whether calls to a host are not recorded; `hosts` has `host` and `host:port`, in lower case."""
+    if not hosts or not host:
+        return False
+    host = host.lower()
+    spelled = f"[{host}]" if ":" in host else host
+    return host in hosts or spelled in hosts or f"{spelled}:{port}" in hosts
+
+
+def target_of(host: str, port: int | None, default: int | None) -> str:
+    """Return how a target is written: `host`, or `host:port` where the port is not the default one."""
+    spelled = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return spelled if port is None or port == default else f"{spelled}:{port}"
+
+
+def traced(
+    original: Any, describe: Callable[..., Call | None], code_of: Callable[[Any], str] = lambda error: ""
+) -> Any:
+    """Return the method `original` with its calls recorded.
+
+    `describe` gets the arguments of the method and begins the call, or returns None. `code_of` returns what the
+    service calls an error, empty for nothing.
+    """
+
+    @wraps(original)
+    def method(*args: Any, **kwargs: Any) -> Any:
+        call = begun(describe, args, kwargs)
+        if call is None:
+            return original(*args, **kwargs)
+        CALL.set(call)
+        try:
+            result = original(*args, **kwargs)
+        except BaseException as error:
+            failed(call, error, code_of)
+            hide_frame(error)
+            raise
+        finally:
+            CALL.set(None)
+        call.finish()
+        return result
+
+    return method
+
+
+def traced_async(
+    original: Any, describe: Callable[..., Call | None], code_of: Callable[[Any], str] = lambda error: ""
+) -> Any:
+    """Return the coroutine method `original` with its calls recorded, as `traced` does."""
+
+    @wraps(original)
+    async def method(*args: Any, **kwargs: Any) -> Any:
+        call = begun(describe, args, kwargs)
+        if call is None:
+            return await original(*args, **kwargs)
+        CALL.set(call)
+        try:
+            result = await original(*args, **kwargs)
+        except BaseException as error:
+            failed(call, error, code_of)
+            hide_frame(error)
+            raise
+        finally:
+            CALL.set(None)
+        call.finish()
+        return result
+
+    return method
+
+
+def begun(describe: Callable[..., Call | None], args: Any, kwargs: Any) -> Call | None:
+    """Return the call that `describe` begins; None where there is none, or it fails."""
+    if CURRENT.get() is None and own_tracer() is None:
+        return None
+    try:
+        return describe(*args, **kwargs)
+    except Exception as error:
+        guard.failed("describing an outgoing call", error)
+        return None
+
+
+def failed(call: Call, error: BaseException, code_of: Callable[[Any], str]) -> None:
+    """End a call that raised `error`."""
+    code = ""
+    try:
+        code = code_of(error)
+    except Exception as problem:
+        guard.failed("reading the error of an outgoing call", problem)
+    call.fail(error, code)

@@ -1,0 +1,1 @@
+"""The libraries that applications call other services with, and those that carry a request into another thread."""

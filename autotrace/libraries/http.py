@@ -1,0 +1,33 @@
+"""What all HTTP clients have in common: how a request is told, and the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from .. import calls, urls
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def begin(method: str, scheme: str, host: str, port: int | None, path: str) -> calls.Call | None:
+    """Begin an HTTP call; `path` is the target of the request, with its query, or a whole URL for a proxy."""
+    if "://" in path[:10]:
+        parts = urlsplit(path)
+        scheme, host, port = parts.scheme, parts.hostname or host, parts.port
+        path = path.partition("://")[2].partition("/")[2]
+        path = "/" + path
+    port = port or _DEFAULT_PORTS.get(scheme)
+    call = calls.begin("Http", host, port, carries=True)
+    if call is not None:
+        call.target = calls.target_of(host, port, _DEFAULT_PORTS.get(scheme))
+        call.name = f"{method.upper()} {path.partition('?')[0].partition('#')[0] or '/'}"
+        call.data = urls.redact(f"{scheme}://{call.target}{path}")
+    return call
+
+
+def answered(call: calls.Call, status: Any) -> None:
+    """End an HTTP call with the status of its answer, a number."""
+    call.code = str(int(status))
+    call.success = call.code < "400"
+    call.finish()

@@ -1,0 +1,116 @@
+"""http.client, and with it urllib, urllib3 and requests: a call lasts from its request to the head of its answer."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any
+
+from .. import guard
+from ..calls import CALL
+from ..exceptions import hide_frame
+from ..patching import wrap_method
+from . import http
+
+# Where a connection keeps its call until the answer comes.
+_KEPT = "_autotrace_call"
+
+
+def patch(module: Any) -> None:
+    """Wrap the methods of `http.client.HTTPConnection`; subclasses such as urllib3's call them."""
+    wrap_method(module, "HTTPConnection.putrequest", _begin)
+    wrap_method(module, "HTTPConnection.endheaders", _add_headers)
+    wrap_method(module, "HTTPConnection.getresponse", _end)
+    wrap_method(module, "HTTPConnection.close", _give_up)
+
+
+def _begin(original: Any) -> Any:
+    @wraps(original)
+    def putrequest(self: Any, method: Any, url: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            original(self, method, url, *args, **kwargs)
+        except BaseException as error:
+            # Nothing was sent.
+            hide_frame(error)
+            raise
+        try:
+            call = _begin_call(self, method, url)
+            if call is not None:
+                self.__dict__[_KEPT] = call
+        except Exception as error:
+            guard.failed("describing an outgoing call", error)
+
+    return putrequest
+
+
+def _begin_call(connection: Any, method: str, url: str) -> Any:
+    scheme = "https" if connection.default_port == 443 else "http"
+    host, port = connection.host, connection.port
+    if getattr(connection, "_tunnel_host", None):
+        host, port = connection._tunnel_host, connection._tunnel_port
+    return http.begin(method, scheme, host, port, url)
+
+
+def _add_headers(original: Any) -> Any:
+    @wraps(original)
+    def endheaders(self: Any, *args: Any, **kwargs: Any) -> Any:
+        call = self.__dict__.get(_KEPT)
+        # One that began further out is told there; this is where its request is written.
+        outer = call if call is not None else CALL.get()
+        if outer is not None and outer.kind == "Http":
+            try:
+                _put_headers(self, outer)
+            except Exception as error:
+                guard.failed("passing the trace on", error)
+        try:
+            return original(self, *args, **kwargs)
+        except BaseException as error:
+            _forget(self, error)
+            hide_frame(error)
+            raise
+
+    return endheaders
+
+
+def _put_headers(connection: Any, call: Any) -> None:
+    # What the application says itself stays.
+    said = {line.partition(b":")[0].lower() for line in connection._buffer}
+    for name, value in call.headers():
+        if name.lower().encode() not in said:
+            connection.putheader(name, value)
+
+
+def _end(original: Any) -> Any:
+    @wraps(original)
+    def getresponse(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            response = original(self, *args, **kwargs)
+        except BaseException as error:
+            _forget(self, error)
+            hide_frame(error)
+            raise
+        call = self.__dict__.pop(_KEPT, None)
+        if call is not None:
+            try:
+                http.answered(call, response.status)
+            except Exception as error:
+                guard.failed("reading an answer", error)
+        return response
+
+    return getresponse
+
+
+def _give_up(original: Any) -> Any:
+    @wraps(original)
+    def close(self: Any) -> Any:
+        if _KEPT in self.__dict__:
+            # Nobody waits for the answer any more.
+            _forget(self, ConnectionAbortedError())
+        return original(self)
+
+    return close
+
+
+def _forget(connection: Any, error: BaseException) -> None:
+    call = connection.__dict__.pop(_KEPT, None)
+    if call is not None:
+        call.fail(error)

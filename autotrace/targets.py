@@ -1,0 +1,37 @@
+"""What is patched: the module to wait for → the function that patches it once it is imported.
+
+A framework, a server or a library is one file and its lines here; nothing else lists them. A file's name is its name
+in the settings. A child process loads this before user code: nothing is imported here.
+"""
+
+from __future__ import annotations
+
+# Web frameworks: the first one that a process imports begins all of this.
+FRAMEWORKS = (
+    ("flask.app", "autotrace.frameworks.flask:patch"),
+    ("django.core.handlers.base", "autotrace.frameworks.django:patch_base"),
+    ("django.core.handlers.wsgi", "autotrace.frameworks.django:patch_wsgi"),
+    ("django.core.handlers.asgi", "autotrace.frameworks.django:patch_asgi"),
+    ("pyramid.router", "autotrace.frameworks.pyramid:patch"),
+)
+# Servers whose processes end in a way of their own.
+SERVERS = (
+    ("uvicorn.server", "autotrace.servers.uvicorn:patch"),
+    ("gevent.monkey", "autotrace.servers.gevent:patch"),
+)
+# What applications call other services with.
+LIBRARIES = (
+    ("http.client", "autotrace.libraries.http_client:patch"),
+    ("urllib3.connectionpool", "autotrace.libraries.urllib3:patch"),
+    ("sqlite3", "autotrace.libraries.sqlite3:patch"),
+)
+
+
+def name_of(hook: str) -> str:
+    """Return the name in the settings of what a hook patches."""
+    return hook.partition(":")[0].rpartition(".")[2]
+
+
+def names(targets: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    """Return the names in the settings of a table's entries, each once."""
+    return tuple(dict.fromkeys(name_of(hook) for _, hook in targets))

@@ -1,0 +1,71 @@
+"""sqlite3: statements of connections and cursors, and classes that stay what they were."""
+
+from __future__ import annotations
+
+import pathlib
+import pickle
+import sqlite3
+import sys
+
+import pytest
+
+from tests import outgoing
+
+outgoing.patch("sqlite3")
+
+
+def test_statements_are_told_without_values(tmp_path: pathlib.Path) -> None:
+    def view() -> None:
+        connection = sqlite3.connect(str(tmp_path / "shop.db"))
+        connection.execute("CREATE TABLE item (id int, name text)")
+        connection.executemany("INSERT INTO item VALUES (?, ?)", [(1, "s3cret"), (2, "b")])
+        cursor = connection.cursor()
+        assert cursor.execute("SELECT * FROM item WHERE name = 's3cret' AND id < 99").fetchall() == [(1, "s3cret")]
+        cursor.executescript("DELETE FROM item; DROP TABLE item")
+        with pytest.raises(sqlite3.OperationalError):
+            cursor.execute("SELECT * FROM missing")
+        connection.close()
+
+    told = outgoing.record(view).said()
+    assert {(one["type"], one["target"]) for one in told} == {("sqlite", "shop.db")}
+    assert [(one["name"], one["data"]) for one in told] == [
+        ("CREATE item", "CREATE TABLE item (id int, name text)"),
+        ("INSERT item", "INSERT INTO item VALUES (?, ?)"),
+        ("SELECT item", "SELECT * FROM item WHERE name = ? AND id < ?"),
+        ("DELETE item", "DELETE FROM item; DROP TABLE item"),
+        ("SELECT missing", "SELECT * FROM missing"),
+    ]
+    code = "SQLITE_ERROR" if sys.version_info >= (3, 11) else "OperationalError"
+    assert [(one["resultCode"], one["success"]) for one in told] == [*[("0", True)] * 4, (code, False)]
+
+
+def test_classes_are_those_that_the_application_asked_for() -> None:
+    class Mine(sqlite3.Connection):
+        pass
+
+    class MyCursor(sqlite3.Cursor):
+        pass
+
+    def view() -> None:
+        for arguments, kind in ((((), {}), sqlite3.Connection), (((), {"factory": Mine}), Mine)):
+            connection = sqlite3.connect(":memory:", *arguments[0], **arguments[1])
+            assert isinstance(connection, kind)
+            assert type(connection).__qualname__ == kind.__qualname__
+            cursor = connection.cursor(MyCursor)
+            assert isinstance(cursor, MyCursor)
+            cursor.execute("SELECT 1")
+            connection.close()
+
+    assert [one["name"] for one in outgoing.record(view).said()] == ["SELECT", "SELECT"]
+
+
+def test_connect_is_found_by_its_name() -> None:
+    assert pickle.loads(pickle.dumps(sqlite3.connect)) is sqlite3.connect  # noqa: S301 - made here
+    assert sqlite3.connect is sqlite3.dbapi2.connect
+    assert sqlite3.connect.__name__ == "connect"
+
+
+def test_nothing_is_recorded_outside_of_requests() -> None:
+    connection = sqlite3.connect(":memory:")
+    assert connection.execute("SELECT 1").fetchall() == [(1,)]
+    connection.close()

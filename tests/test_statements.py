@@ -1,0 +1,45 @@
+"""SQL is told without its values, whatever quotes a database knows."""
+
+from __future__ import annotations
+
+import pytest
+
+from autotrace.statements import tell
+
+CASES = [
+    ("", "SELECT 1", "SELECT", "SELECT ?"),
+    ("", "select a1 from t2 where b = 'it''s s3cret' -- s3cret", "SELECT t2", "select a1 from t2 where b = ?"),
+    ("", "SELECT /* s3cret */ x WHERE z IN (1, 2.5, .5, 1e9, 0xFF)", "SELECT", "SELECT x WHERE z IN (?, ?, ?, ?, ?)"),
+    ("", "INSERT INTO a.b VALUES (%s, ?, :n, :1, $1, %(x)s)", "INSERT a.b",
+     "INSERT INTO a.b VALUES (%s, ?, :n, :1, $1, %(x)s)"),
+    ("", "UPDATE \"my table\" SET x = 'unfinished", "UPDATE my", "UPDATE \"my table\" SET x = ?"),
+    ("oracle", r"SELECT 'C:\' x, 's3cret'", "SELECT", "SELECT ?"),
+    ("", "", "SQL", ""),
+    ("", "WITH x AS (SELECT 1) SELECT * FROM x", "WITH", "WITH x AS (SELECT ?) SELECT * FROM x"),
+    ("postgresql", r"SELECT 'C:\', x, 's3cret'", "SELECT", "SELECT ?, x, ?"),
+    ("postgresql", r"SELECT E'it\'s s3cret', x", "SELECT", "SELECT ?, x"),
+    ("postgresql", "SELECT $$s3cret$$, $q$s3cret$$ $q$, $1", "SELECT", "SELECT ?, ?, $1"),
+    ("postgresql", "SELECT ARRAY['s3cret', name], a::int[1]", "SELECT", "SELECT ARRAY[?, name], a::int[?]"),
+    ("postgresql", "DELETE FROM ONLY shop WHERE id = 7", "DELETE shop", "DELETE FROM ONLY shop WHERE id = ?"),
+    ("mysql", r"""SELECT 'it\'s s3cret', "s3cret", `a'b` FROM `t` # s3""", "SELECT t", "SELECT ?, ?, `a'b` FROM `t`"),
+    ("sqlite", "DROP TABLE IF EXISTS item", "DROP item", "DROP TABLE IF EXISTS item"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "statement", "name", "text"), CASES)
+def test_told(kind: str, statement: str, name: str, text: str) -> None:
+    assert tell(kind, statement) == (name, text)
+    # From what it remembers.
+    assert tell(kind, statement) == (name, text)
+
+
+def test_long_statements_end_in_good_time() -> None:
+    for text in (
+        "SELECT '" + "x''" * 100_000,
+        "SELECT " + "1," * 500_000,
+        "/*" * 100_000,
+        "SELECT $a$" * 50_000,
+        "\\'" * 99_999,
+    ):
+        for kind in ("", "postgresql", "mysql", "sqlite", "oracle"):
+            assert len(tell(kind, text).text) <= 10_000
