@@ -104,6 +104,8 @@ def release(recording: Any) -> tuple[Any, ...]:
     for slot, held in zip(SLOTS, left):
         if held is not None and held[0] is recording:
             slot.held.set(held[2])
+    held = left[1]
+    recording.innermost = held[1] if held is not None and held[0] is recording else None
     return left
 
 
@@ -113,6 +115,33 @@ def resume(recording: Any, left: tuple[Any, ...]) -> None:
         if held is not None and held[0] is recording:
             # What is outside of the request may be another thing by now, in another thread.
             slot.held.set((recording, held[1], slot.held.get()))
+
+
+class Carried:
+    """What this context has of a request, for a thread to go on with it."""
+
+    __slots__ = ("_current", "_held")
+
+    def __init__(self) -> None:
+        self._current = CURRENT.get()
+        self._held = tuple(slot.held.get() for slot in SLOTS)
+
+    def enter(self) -> None:
+        """Let this context be in the request, wherever that has got to."""
+        CURRENT.set(self._current)
+        for slot, held in zip(SLOTS, self._held):
+            slot.held.set(held)
+
+
+def carry() -> Carried | None:
+    """Return what a thread takes along from here; None outside of requests, and for exporters."""
+    return None if CURRENT.get() is None or is_exporter() else Carried()
+
+
+def open_span(recording: Any) -> Any:
+    """Return the application's innermost span that is open where a request ends, None for none."""
+    held = SPAN.holds(recording)
+    return recording.innermost if held is None else held[1]
 
 
 def _replace_slot(module_name: str, of_request: Callable[[Any], Any], *, keeps: bool = False) -> RequestSlot:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Mapping, Option
 from . import exceptions, guard
 from .current import CURRENT
 from .ids import new_ids, on_new_process
-from .opencensus import NO_TRACER, release
+from .opencensus import NO_TRACER, open_span, release
 from .propagation import Extract, Remote, tracecontext
 from .sampling import score
 from .spans import export_children
@@ -51,6 +51,7 @@ class Passing:
     recorder: Any = None
     tracer: Any = NO_TRACER
     span: Any = None
+    innermost: Any = None
 
     def close(self) -> None:
         """End the request."""
@@ -95,6 +96,8 @@ class Recording:
     # OpenCensus's tracer and span, made when the application asks for them.
     tracer: Any = None
     span: Any = None
+    # The application's span that was open when the request was last left.
+    innermost: Any = None
     duration = 0
     recorder: Recorder
     environ: Environ
@@ -164,7 +167,7 @@ class Recording:
     def _export(self) -> None:
         if self.span is not None:
             try:
-                export_children(self)
+                export_children(self, open_span(self))
             except Exception as error:
                 guard.failed("exporting the spans of a request", error)
         try:
@@ -179,7 +182,7 @@ class Recording:
         self.environ = _NOTHING
         # A span has had its tracer by now, and attributes are a span's.
         if self.tracer is not None or self.inner is not None:
-            self.inner = self.span = self.tracer = self.attributes = None
+            self.inner = self.span = self.tracer = self.attributes = self.innermost = None
 
 
 class Unsampled(Recording):

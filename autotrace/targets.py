@@ -24,6 +24,8 @@ LIBRARIES = (
     ("http.client", "autotrace.libraries.http_client:patch"),
     ("urllib3.connectionpool", "autotrace.libraries.urllib3:patch"),
     ("sqlite3", "autotrace.libraries.sqlite3:patch"),
+    ("threading", "autotrace.libraries.threading:patch"),
+    ("concurrent.futures.thread", "autotrace.libraries.concurrent_futures:patch"),
 )
 
 
