@@ -10,8 +10,8 @@ import json
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, NamedTuple
 
-from . import dependencies, exceptions, synthetic, urls
-from .limits import AGENT_LIMIT, ITEM_LIMIT, NAME_LIMIT, clean
+from . import dependencies, exceptions, messages, synthetic, urls
+from .limits import AGENT_LIMIT, ITEM_LIMIT, NAME_LIMIT, VALUE_LIMIT, clean
 from .properties import longest
 from .properties import texts as texts_of
 from .times import duration as duration_of
@@ -21,6 +21,7 @@ from .urls import is_plain
 if TYPE_CHECKING:
     from .calls import Call
     from .exceptions import Failure
+    from .messages import Message
     from .recorder import Recording
 
 _dump: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
@@ -150,20 +151,32 @@ class Lines:
         item["tags"].update(json.loads("{" + self._client(environ)[:-1] + "}"))
         method = environ.get("REQUEST_METHOD")
         item["tags"]["ai.operation.name"] = _operation(method, recording.mount, recording.route)
-        chain = base["exceptions"]
+        return _fitting(item, lambda: _shrink_exception(base["exceptions"]))
 
-        def shrink() -> None:
-            # Names of types can be that long: what led to the exception goes first, then the far end of its stack.
-            if len(chain) > 1:
-                chain.pop()
-            else:
-                chain[0].update(hasFullStack=False, parsedStack=chain[0]["parsedStack"][:-10])
+    def message(self, recording: Recording | None, message: Message) -> bytes:
+        """Return the wire line of a log line: a message, or the exception that it tells of."""
+        if message.failure is None:
+            kind, base = "Message", messages.details(message)
+        else:
+            kind, base = "Exception", exceptions.details(message.failure)
+            base["severityLevel"] = message.severity
+        properties = base["properties"] = {**message.properties, "process.pid": self._pid}
+        if message.failure is not None:
+            properties["message"] = clean(message.text, VALUE_LIMIT)
+        item = self._item(kind, timestamp(message.moment), recording, base)
+        if message.parent_id:
+            item["tags"]["ai.operation.parentId"] = message.parent_id
+        return _fitting(item, lambda: _shrink_message(base, properties))
 
-        return _fitting(item, shrink)
-
-    def _item(self, kind: str, moment: str, recording: Recording, base: dict[str, Any]) -> dict[str, Any]:
-        """Return an item that hangs under a request, of which `base` is what its kind is about."""
-        tags = {"ai.operation.id": recording.trace_id, "ai.operation.parentId": recording.span_id, **self._own}
+    def _item(self, kind: str, moment: str, recording: Recording | None, base: dict[str, Any]) -> dict[str, Any]:
+        """Return an item that hangs under a request, or under none; `base` is what its kind is about."""
+        tags = dict(self._own)
+        if recording is not None:
+            tags.update({"ai.operation.id": recording.trace_id, "ai.operation.parentId": recording.span_id})
+            method = recording.environ.get("REQUEST_METHOD")
+            # Nothing that would be known only later is made up.
+            if method and recording.find_route() is not None:
+                tags["ai.operation.name"] = _operation(method, recording.mount, recording.route)
         item: dict[str, Any] = {
             "ver": 1,
             "name": f"Microsoft.ApplicationInsights.{kind}",
@@ -172,7 +185,7 @@ class Lines:
             "tags": tags,
             "data": {"baseType": f"{kind}Data", "baseData": base},
         }
-        if recording.rate < 100:
+        if recording is not None and recording.rate < 100:
             item["sampleRate"] = recording.rate
         return item
 
@@ -230,6 +243,24 @@ def _fitting(item: dict[str, Any], shrink: Callable[[], None]) -> bytes:
         if len(line) <= ITEM_LIMIT:
             return line
         shrink()
+
+
+def _shrink_exception(chain: list[Any]) -> None:
+    # Names of types can be that long: what led to the exception goes first, then the far end of its stack.
+    if len(chain) > 1:
+        chain.pop()
+    else:
+        chain[0].update(hasFullStack=False, parsedStack=chain[0]["parsedStack"][:-10])
+
+
+def _shrink_message(base: dict[str, Any], properties: dict[str, str]) -> None:
+    # What the application added can be the largest, or the text, in bytes.
+    if len(properties) > 1:
+        del properties[longest(properties)]
+    elif "message" in base:
+        base["message"] = base["message"][: len(base["message"]) // 2]
+    else:
+        _shrink_exception(base["exceptions"])
 
 
 def _escaped(text: str) -> str:

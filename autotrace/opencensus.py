@@ -9,15 +9,14 @@ from opencensus.common.runtime_context import RuntimeContext
 from opencensus.trace import execution_context, samplers, span_context, trace_options
 
 from . import guard
-from .current import CURRENT
+from .current import CURRENT, SENDING
 from .spans import span_of, tracer_of
 
 if TYPE_CHECKING:
     from .propagation import Remote
 
 NO_TRACER = execution_context._tracer_slot.default()
-# Whether this is a thread that exports, whose calls are nobody's.
-is_exporter = execution_context._exporter_slot.get
+_is_marked = execution_context._exporter_slot.get
 
 
 class RequestSlot:
@@ -74,6 +73,11 @@ class RequestSlot:
             while held is not None and held[0] is not owner:
                 held = held[2]
         return held
+
+
+def is_exporter() -> bool:
+    """Tell whether this is a thread that exports, of ours or of OpenCensus: its calls and log lines are nobody's."""
+    return SENDING.get() or _is_marked()
 
 
 def own_tracer() -> Any:

@@ -30,6 +30,10 @@ _NOTHING: Environ = MappingProxyType({})
 Sampler = Callable[[str, Optional[Remote]], Optional[float]]
 
 
+# Exceptions that are remembered as told.
+_TOLD_MOST = 20
+
+
 class Passing:
     """A request that is not recorded; it marks the context so that what runs inside is not taken for a request.
 
@@ -88,6 +92,10 @@ class Recording:
     inner: Any = None
     failed = False
     failure: exceptions.Failure | None = None
+    # Exceptions that were told while the request ran.
+    told: tuple[exceptions.Failure, ...] = ()
+    # The framework's request, where `Recorder.locate` needs it.
+    asked: Any = None
     sent = False
     status: str | None = None
     route: str | None = None
@@ -147,6 +155,23 @@ class Recording:
         except Exception as problem:
             guard.failed("reading an exception", problem)
 
+    def tell(self, failure: exceptions.Failure) -> bool:
+        """Note that an exception is told by itself, as a log line; False where that was done already."""
+        if exceptions.is_among(failure, self.told):
+            return False
+        self.told = (*self.told, failure)[-_TOLD_MOST:]
+        return True
+
+    def find_route(self) -> str | None:
+        """Return the route, looked for in the framework as long as the request runs; never raises."""
+        locate = self.recorder.locate
+        if self.route is None and self.open and locate is not None:
+            try:
+                locate(self)
+            except Exception as error:
+                guard.failed("looking for a route", error)
+        return self.route
+
     def finish(self) -> None:
         """End the request and hand it to the exporter; only the first call counts. Never raises."""
         if not self.open:
@@ -174,7 +199,7 @@ class Recording:
             self.recorder.exporter.request(self)
             if self.failure is not None:
                 reason = self.reason
-                if reason is not None:
+                if reason is not None and not exceptions.is_among(reason, self.told):
                     self.recorder.exporter.exception(self, reason)
         except Exception as error:
             guard.failed("exporting a request", error)
@@ -226,6 +251,8 @@ class Recorder:
         hidden_hosts: Iterable[str] = (),
     ) -> None:
         self.exporter = exporter
+        # Notes the route of a request that still runs; set by the framework.
+        self.locate: Callable[[Any], object] | None = None
         # What outgoing calls are not recorded for.
         self.hidden_hosts = frozenset(host.lower() for host in hidden_hosts)
         self.blacklist = blacklist

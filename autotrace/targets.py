@@ -25,6 +25,7 @@ LIBRARIES = (
     ("urllib3.connectionpool", "autotrace.libraries.urllib3:patch"),
     ("sqlite3", "autotrace.libraries.sqlite3:patch"),
     ("threading", "autotrace.libraries.threading:patch"),
+    ("logging", "autotrace.libraries.logging:patch"),
     ("concurrent.futures.thread", "autotrace.libraries.concurrent_futures:patch"),
 )
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..calls import Call
     from ..connection_string import ConnectionString
     from ..exceptions import Failure
+    from ..messages import Message
     from ..recorder import Recording
     from ..settings import Settings
 
@@ -60,6 +61,11 @@ class AzureExporter:
         """Write a dependency line."""
         lines = self._lines or self._open()
         self._append(lines.call(recording, call))
+
+    def message(self, recording: Recording | None, message: Message) -> None:
+        """Write the line of a log line."""
+        lines = self._lines or self._open()
+        self._append(lines.message(recording, message))
 
     def spans(self, recording: Recording, span_datas: list[Any]) -> None:
         """Write a dependency line for each span."""

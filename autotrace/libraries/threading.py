@@ -9,7 +9,7 @@ from .. import guard
 from ..current import CURRENT
 from ..exceptions import hide_frame
 from ..opencensus import Carried, carry
-from ..patching import wrap_method
+from ..patching import wrap_where_defined
 
 # Threads that serve whoever comes, though a request may have started them: pools, ours, and exporters.
 _EVERYBODYS = ("concurrent.futures.", "multiprocessing.", "autotrace.", "opencensus.")
@@ -17,7 +17,8 @@ _EVERYBODYS = ("concurrent.futures.", "multiprocessing.", "autotrace.", "opencen
 
 def patch(module: Any) -> None:
     """Wrap `threading.Thread.start`; subclasses call it, whatever they run."""
-    wrap_method(module, "Thread.start", _start_inside)
+    # gevent's class inherits it.
+    wrap_where_defined(module.Thread, "start", _start_inside)
 
 
 def _start_inside(original: Any) -> Any:
