@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping, NamedTuple
 
 from . import dependencies, exceptions, messages, synthetic, urls
 from .limits import AGENT_LIMIT, ITEM_LIMIT, NAME_LIMIT, VALUE_LIMIT, clean
@@ -122,6 +122,13 @@ class Lines:
         started, base = dependencies.of_span(recording, data)
         base["properties"]["process.pid"] = self._pid
         return self._dependency(recording, started, base, data.parent_span_id)
+
+    def spans(self, recording: Recording, span_datas: Iterable[Any]) -> Iterator[bytes]:
+        """Yield the wire lines of OpenCensus spans, and of the annotations on them."""
+        for data in span_datas:
+            yield self.span(recording, data)
+            for annotation in data.annotations or ():
+                yield self.message(recording, messages.of_annotation(annotation, data.span_id))
 
     def call(self, recording: Recording, call: Call) -> bytes:
         """Return the wire line of a finished outgoing call: a dependency item."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Mapping, NamedTuple
 
+from . import times
 from .limits import MESSAGE_LIMIT, clean
 from .properties import text_of, texts
 
@@ -49,6 +50,13 @@ def of_record(record: Any, parent_id: str | None, failure: Failure | None) -> Me
     if isinstance(extra, dict):
         said = {**extra, **said}
     return Message(int(record.created * 1e9), text, severity_of(record.levelno), texts(said), parent_id, failure)
+
+
+def of_annotation(annotation: Any, span_id: str) -> Message:
+    """Return an annotation of an OpenCensus span as a line below that span."""
+    attributes = getattr(annotation.attributes, "attributes", None) or {}
+    moment = int(times.parse(annotation.timestamp).timestamp() * 1e6) * 1000
+    return Message(moment, text_of(annotation.description), "Information", texts(attributes), span_id)
 
 
 def text_of_record(record: Any) -> str:

@@ -23,6 +23,7 @@ from opencensus.trace.propagation.tracestate_string_format import TracestateStri
 from opencensus.trace.tracers import context_tracer, noop_tracer
 
 from . import guard
+from .messages import of_annotation
 from .propagation import propagator_of
 from .times import timestamp
 
@@ -231,6 +232,8 @@ def export_children(recording: Recording, innermost: Any) -> None:
     for data in rest:
         # One at a time: a span that cannot be exported costs none but itself.
         request_tracer.exporter.export([data])
+    for annotation in recording.span.__dict__.get("annotations", ()):
+        recording.recorder.exporter.message(recording, of_annotation(annotation, recording.span_id))
 
 
 def describe_call(call: Call, described: Any) -> None:

@@ -46,7 +46,7 @@ class Kept:
 
     def spans(self, recording: Any, span_datas: list[Any]) -> None:
         """Keep the lines of spans."""
-        self.wire.extend(self._lines.span(recording, data) for data in span_datas)
+        self.wire.extend(self._lines.spans(recording, span_datas))
 
     def items(self) -> list[dict[str, Any]]:
         """Return the items that were kept since the last call; each must be as the service wants it."""

@@ -68,10 +68,10 @@ class AzureExporter:
         self._append(lines.message(recording, message))
 
     def spans(self, recording: Recording, span_datas: list[Any]) -> None:
-        """Write a dependency line for each span."""
+        """Write a dependency line for each span, and a message line for each annotation on it."""
         lines = self._lines or self._open()
-        for data in span_datas:
-            self._append(lines.span(recording, data))
+        for line in lines.spans(recording, span_datas):
+            self._append(line)
 
     def _first_request(self, recording: Recording) -> None:
         self._open()

@@ -46,9 +46,9 @@ class ConsoleExporter:
         self._print(json.loads(self._wire().message(recording, message)))
 
     def spans(self, recording: Recording, span_datas: list[Any]) -> None:
-        """Print a line for each span."""
-        for data in span_datas:
-            self._print(json.loads(self._wire().span(recording, data)))
+        """Print a line for each span, and one for each annotation on it."""
+        for line in self._wire().spans(recording, span_datas):
+            self._print(json.loads(line))
 
     def _wire(self) -> Lines:
         if self._lines is None:

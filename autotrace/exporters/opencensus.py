@@ -58,9 +58,8 @@ class OpenCensusExporter:
 
     def message(self, recording: Recording | None, message: Message) -> None:
         """Queue a log line, for an exporter of ours: those of OpenCensus's traces take none."""
-        guard.warn(
-            "log lines", "an OpenCensus exporter of traces takes no log lines: AUTOTRACE_LOGS sends none", "info"
-        )
+        if self._settings.logs is not None:
+            guard.warn("log lines", "an OpenCensus exporter of traces takes no log lines: AUTOTRACE_LOGS sends none")
         feeder = self._feeder()
         feeder.put(Entry(recording, [], feeder.lines.message(recording, message)))
 
