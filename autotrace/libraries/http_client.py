@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Any
 
 from .. import guard
-from ..calls import CALL
+from ..calls import enclosing
 from ..exceptions import hide_frame
 from ..patching import wrap_method
 from . import http
@@ -55,7 +55,7 @@ def _add_headers(original: Any) -> Any:
     def endheaders(self: Any, *args: Any, **kwargs: Any) -> Any:
         call = self.__dict__.get(_KEPT)
         # One that began further out is told there; this is where its request is written.
-        outer = call if call is not None else CALL.get()
+        outer = call if call is not None else enclosing()
         if outer is not None and outer.kind == "Http":
             try:
                 _put_headers(self, outer)
