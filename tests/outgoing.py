@@ -37,12 +37,20 @@ class Seen(NamedTuple):
 _VARIES = ("ver", "id", "duration", "properties")
 
 
-def record(view: Callable[[], object], env: Mapping[str, str] | None = None, **recorder: Any) -> Seen:
-    """Record a request that runs `view`. Each call must hang under it; `recorder` are options of the Recorder."""
+def record(
+    view: Callable[[], object],
+    env: Mapping[str, str] | None = None,
+    caller: Mapping[str, str] | None = None,
+    **recorder: Any,
+) -> Seen:
+    """Record a request that runs `view`. Each call must hang under it.
+
+    `caller` are the headers that the request comes with, as in an environ; `recorder` are options of the Recorder.
+    """
     kept = Kept(env)
     shop = Shop(Recorder(kept, **recorder))
     shop.view = view
-    visit(shop)
+    visit(shop, **(caller or {}))
     items = kept.items()
     (request,) = (item for item in items if item["data"]["baseType"] == "RequestData")
     calls = [item for item in items if item["data"]["baseType"] == "RemoteDependencyData"]

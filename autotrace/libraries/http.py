@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Container
 from urllib.parse import urlsplit
 
 from .. import calls, urls
@@ -31,3 +31,14 @@ def answered(call: calls.Call, status: Any) -> None:
     call.code = str(int(status))
     call.success = call.code < "400"
     call.finish()
+
+
+def headers(call: calls.Call, said: Container[str]) -> list[tuple[str, str]]:
+    """Return the headers that make a request a part of `call`; `said` are those that it has, in lower case.
+
+    One that says itself of which trace it is gets none: half of a context belongs to no trace.
+    """
+    added = list(call.headers())
+    if added and added[0][0].lower() in said:
+        return []
+    return [(name, value) for name, value in added if name.lower() not in said]

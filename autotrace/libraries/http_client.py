@@ -72,11 +72,9 @@ def _add_headers(original: Any) -> Any:
 
 
 def _put_headers(connection: Any, call: Any) -> None:
-    # What the application says itself stays.
-    said = {line.partition(b":")[0].lower() for line in connection._buffer}
-    for name, value in call.headers():
-        if name.lower().encode() not in said:
-            connection.putheader(name, value)
+    said = {line.partition(b":")[0].decode("latin-1").lower() for line in connection._buffer}
+    for name, value in http.headers(call, said):
+        connection.putheader(name, value)
 
 
 def _end(original: Any) -> Any:
