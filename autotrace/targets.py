@@ -23,6 +23,7 @@ SERVERS = (
 LIBRARIES = (
     ("http.client", "autotrace.libraries.http_client:patch"),
     ("urllib3.connectionpool", "autotrace.libraries.urllib3:patch"),
+    ("httpcore", "autotrace.libraries.httpx:patch"),
     ("sqlite3", "autotrace.libraries.sqlite3:patch"),
 )
 

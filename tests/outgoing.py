@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import sys
 import threading
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -35,6 +36,8 @@ class Seen(NamedTuple):
 
 
 _VARIES = ("ver", "id", "duration", "properties")
+# Before it the interpreter puts frames back into a traceback.
+HIDES_FRAMES = sys.version_info >= (3, 11)
 
 
 def record(
