@@ -24,6 +24,10 @@ LIBRARIES = (
     ("http.client", "autotrace.libraries.http_client:patch"),
     ("urllib3.connectionpool", "autotrace.libraries.urllib3:patch"),
     ("httpcore", "autotrace.libraries.httpx:patch"),
+    ("redis.client", "autotrace.libraries.redis:patch"),
+    ("redis.asyncio.client", "autotrace.libraries.redis:patch_asyncio"),
+    ("redis.cluster", "autotrace.libraries.redis:patch_cluster"),
+    ("redis.asyncio.cluster", "autotrace.libraries.redis:patch_asyncio_cluster"),
     ("sqlite3", "autotrace.libraries.sqlite3:patch"),
 )
 
