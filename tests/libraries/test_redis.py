@@ -204,7 +204,7 @@ def test_the_usual_port_goes_unsaid() -> None:
 
 def test_clusters() -> None:
     pytest.importorskip("redis.cluster")
-    with databases.redis("--cluster-enabled", "yes") as running:
+    with databases.redis("--cluster-enabled", "yes", "--cluster-port", str(free_port())) as running:
         with client(running) as node:
             node.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
             end = time.monotonic() + 10
