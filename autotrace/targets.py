@@ -24,6 +24,7 @@ LIBRARIES = (
     ("http.client", "autotrace.libraries.http_client:patch"),
     ("urllib3.connectionpool", "autotrace.libraries.urllib3:patch"),
     ("httpcore", "autotrace.libraries.httpx:patch"),
+    ("aiohttp.client", "autotrace.libraries.aiohttp:patch"),
     ("celery.app.base", "autotrace.libraries.celery:patch"),
     ("redis.client", "autotrace.libraries.redis:patch"),
     ("redis.asyncio.client", "autotrace.libraries.redis:patch_asyncio"),
