@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Container
 from urllib.parse import urlsplit
 
 from .. import calls, urls
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://").match
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def begin(method: str, scheme: str, host: str, port: int | None, path: str) -> calls.Call | None:
     """Begin an HTTP call; `path` is the target of the request, with its query, or a whole URL for a proxy."""
-    if "://" in path[:10]:
-        parts = urlsplit(path)
-        scheme, host, port = parts.scheme, parts.hostname or host, parts.port
-        path = path.partition("://")[2].partition("/")[2]
-        path = "/" + path
+    if not path.startswith("/"):
+        scheme, host, port, path = _absolute(path, scheme, host, port)
     port = port or _DEFAULT_PORTS.get(scheme)
     call = calls.begin("Http", host, port, carries=True)
     if call is not None:
@@ -24,6 +23,19 @@ def begin(method: str, scheme: str, host: str, port: int | None, path: str) -> c
         call.name = f"{method.upper()} {path.partition('?')[0].partition('#')[0] or '/'}"
         call.data = urls.redact(f"{scheme}://{call.target}{path}")
     return call
+
+
+def _absolute(url: str, scheme: str, host: str, port: int | None) -> tuple[str, str, int | None, str]:
+    """Return the parts of a whole URL; of another text what else is known, and that text as the path."""
+    if _SCHEME(url):
+        try:
+            parts = urlsplit(url)
+            scheme, host, port = parts.scheme, parts.hostname or host, parts.port
+            url = parts.path + (f"?{parts.query}" if parts.query else "")
+        except ValueError:
+            # Of a URL that nobody understands nothing is told.
+            url = ""
+    return scheme, host, port, url if url.startswith("/") else f"/{url}"
 
 
 def answered(call: calls.Call, status: Any) -> None:
