@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import socket
 import threading
 import traceback
@@ -116,7 +117,9 @@ def test_headers_of_the_application_stay(neighbour: outgoing.Neighbour, ask: Ask
 @both
 def test_a_proxy_is_not_what_is_called(neighbour: outgoing.Neighbour, ask: Ask) -> None:
     with ForwardProxy() as proxy:
-        client = {"proxy": f"http://127.0.0.1:{proxy.port}"}
+        # Old versions have another name for it.
+        name = "proxy" if "proxy" in inspect.signature(httpx.Client).parameters else "proxies"
+        client = {name: f"http://127.0.0.1:{proxy.port}"}
         url = f"http://neighbour.test:{neighbour.port}/far"
         seen = outgoing.record(lambda: ask("POST", url, client=client, content=b"body"))
         assert proxy.asked == [url]

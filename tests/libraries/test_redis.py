@@ -14,7 +14,6 @@ from tests import databases, outgoing
 from tests.harness import free_port
 
 redis = pytest.importorskip("redis")
-redis_asyncio = pytest.importorskip("redis.asyncio")
 outgoing.patch("redis")
 
 
@@ -109,6 +108,8 @@ def test_pipelines_are_one_call(redis: databases.Database) -> None:
 
 
 def test_asyncio(redis: databases.Database) -> None:
+    redis_asyncio = pytest.importorskip("redis.asyncio")
+
     async def run() -> None:
         running = redis_asyncio.from_url(url_of(redis))
         await running.set("key-s3cret", 1)
@@ -204,6 +205,7 @@ def test_the_usual_port_goes_unsaid() -> None:
 
 def test_clusters() -> None:
     pytest.importorskip("redis.cluster")
+    redis_asyncio = pytest.importorskip("redis.asyncio")
     with databases.redis("--cluster-enabled", "yes", "--cluster-port", str(free_port())) as running:
         with client(running) as node:
             node.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
