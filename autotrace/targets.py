@@ -23,6 +23,13 @@ SERVERS = (
 LIBRARIES = (
     ("http.client", "autotrace.libraries.http_client:patch"),
     ("urllib3.connectionpool", "autotrace.libraries.urllib3:patch"),
+    ("httpcore", "autotrace.libraries.httpx:patch"),
+    ("aiohttp.client", "autotrace.libraries.aiohttp:patch"),
+    ("celery.app.base", "autotrace.libraries.celery:patch"),
+    ("redis.client", "autotrace.libraries.redis:patch"),
+    ("redis.asyncio.client", "autotrace.libraries.redis:patch_asyncio"),
+    ("redis.cluster", "autotrace.libraries.redis:patch_cluster"),
+    ("redis.asyncio.cluster", "autotrace.libraries.redis:patch_asyncio_cluster"),
     ("sqlite3", "autotrace.libraries.sqlite3:patch"),
     ("threading", "autotrace.libraries.threading:patch"),
     ("logging", "autotrace.libraries.logging:patch"),

@@ -97,8 +97,8 @@ def mysql() -> Iterator[Database]:
 
 
 @contextlib.contextmanager
-def redis() -> Iterator[Database]:
-    """Run a Redis server."""
+def redis(*options: str) -> Iterator[Database]:
+    """Run a Redis server; `options` are more of its command line."""
     need(shutil.which("redis-server"), "Redis is not installed (apt-get install redis-server)")
     with _folder("redis") as folder:
         database = Database("127.0.0.1", free_port(), name="0")
@@ -112,6 +112,7 @@ def redis() -> Iterator[Database]:
             "",
             "--dir",
             str(folder),
+            *options,
         ]
         with _server(_as("redis", words), database):
             yield database
