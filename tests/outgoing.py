@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import threading
+import traceback
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable, Iterator, Mapping, NamedTuple
@@ -55,6 +57,16 @@ def record(view: Callable[[], object], env: Mapping[str, str] | None = None, **r
 def parent_of(call: dict[str, Any], flag: str = "01") -> str:
     """Return the traceparent header that a call should have sent."""
     return f"00-{call['tags']['ai.operation.id']}-{said(call)['id']}-{flag}"
+
+
+def frames_of_ours(error: BaseException) -> list[str]:
+    """Return the files of autotrace that are in the traceback of an exception, and in those of what led to it."""
+    files = []
+    one: BaseException | None = error
+    while one is not None:
+        files += [frame.f_code.co_filename for frame, _ in traceback.walk_tb(one.__traceback__)]
+        one = one.__cause__ or one.__context__
+    return [file for file in files if file.startswith(os.path.dirname(targets.__file__))]
 
 
 class Neighbour:

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from .. import calls, guard
+from ..exceptions import hide_frame
 from . import sql
 
 # Where a connection keeps the name of its database.
@@ -34,18 +35,23 @@ def _traced(original: Any, module: Any) -> Any:
     def connect(database: Any, *args: Any, **kwargs: Any) -> Any:
         # The fifth behind the name of the database.
         factory = args[4] if len(args) > 4 else kwargs.get("factory", module.Connection)
-        if not (isinstance(factory, type) and issubclass(factory, module.Connection)):
-            return original(database, *args, **kwargs)
-        ours = sql.subclass(factory, make_connection)
-        if len(args) > 4:
-            args = (*args[:4], ours, *args[5:])
-        else:
-            kwargs["factory"] = ours
-        connection = original(database, *args, **kwargs)
+        known = isinstance(factory, type) and issubclass(factory, module.Connection)
+        if known:
+            ours = sql.subclass(factory, make_connection)
+            if len(args) > 4:
+                args = (*args[:4], ours, *args[5:])
+            else:
+                kwargs["factory"] = ours
         try:
-            connection.__dict__[_KEPT] = os.path.basename(os.fsdecode(database))
-        except Exception as error:
-            guard.failed("reading the name of a database", error)
+            connection = original(database, *args, **kwargs)
+        except BaseException as error:
+            hide_frame(error)
+            raise
+        if known:
+            try:
+                connection.__dict__[_KEPT] = os.path.basename(os.fsdecode(database))
+            except Exception as error:
+                guard.failed("reading the name of a database", error)
         return connection
 
     # Found there by its name.

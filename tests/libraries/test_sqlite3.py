@@ -69,3 +69,18 @@ def test_nothing_is_recorded_outside_of_requests() -> None:
     connection = sqlite3.connect(":memory:")
     assert connection.execute("SELECT 1").fetchall() == [(1,)]
     connection.close()
+
+
+def test_no_frame_of_ours_is_in_a_traceback(tmp_path: pathlib.Path) -> None:
+    def view() -> None:
+        with pytest.raises(sqlite3.OperationalError) as opened:
+            sqlite3.connect(str(tmp_path / "missing" / "shop.db"))
+        connection = sqlite3.connect(":memory:")
+        with pytest.raises(sqlite3.OperationalError) as asked:
+            connection.execute("SELECT * FROM missing")
+        connection.close()
+        if sys.version_info >= (3, 11):
+            assert outgoing.frames_of_ours(opened.value) == outgoing.frames_of_ours(asked.value) == []
+
+    outgoing.record(view)
+    view()
