@@ -2,26 +2,76 @@
 
 from __future__ import annotations
 
+import os
+import re
 from functools import lru_cache
 from typing import Any, Callable
 
 from .. import calls
 from ..statements import tell
+from . import composed
+
+DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306, "SQL": 1433, "oracle": 1521}
+# Bytes of a statement that are decoded: more than is told of one.
+_LONGEST = 20_000
+# Where drivers keep the code that the database gave an error.
+_CODES = ("sqlstate", "pgcode", "sqlite_errorname")
+# MySQL's numbers, SQLSTATE, Oracle's codes. A zero is what PyMySQL has for no number.
+_IS_CODE = re.compile(r"[1-9]\d*|[0-9A-Z]{5}|[A-Z]+-\d+").fullmatch
 
 
 def begin(kind: str, statement: Any, host: str, port: int | None, default: int | None, database: str) -> Any:
-    """Begin a call to a database; `kind` is its type, `statement` SQL as text or bytes, None for nothing known."""
+    """Begin a call to a database; `kind` is its type, `statement` SQL as text, bytes or composed, None for unknown."""
     call = calls.begin(kind, host, port)
     if call is not None:
         server = calls.target_of(host, port, default)
         call.target = " | ".join(part for part in (server, database) if part)
-        if isinstance(statement, bytes):
-            statement = statement.decode("utf-8", "replace")
-        if isinstance(statement, str):
+        if isinstance(statement, (bytes, bytearray)):
+            statement = statement[:_LONGEST].decode("utf-8", "replace")
+        elif not isinstance(statement, str):
+            statement = composed.text_of(statement)
+        if statement:
             call.name, call.data = tell(kind, statement)
         else:
             call.name = "SQL"
     return call
+
+
+def server_of(host: Any, port: Any) -> tuple[str, int | None]:
+    """Return the host and the port of a server as settings and drivers have them; a socket of this machine has none."""
+    if not isinstance(host, str) or host[:1] in ("", "/", "@"):
+        return "", None
+    return host, int(port) if str(port).isdigit() else None
+
+
+def file_of(database: Any) -> str:
+    """Return the name of a SQLite database: that of its file without the folder, and without options of a URI."""
+    name = os.fsdecode(database)
+    if name.startswith("file:"):
+        name = name[5:].partition("?")[0]
+    return os.path.basename(name)
+
+
+def procedure(name: Any) -> str | None:
+    """Return the statement that calls a stored procedure."""
+    return f"CALL {name}" if isinstance(name, str) else None
+
+
+def code_of(error: Any) -> str:
+    """Return what the database called an error, whichever driver raised it; empty where nothing is known."""
+    # Django's errors are made of the driver's.
+    for one in (error, error.__cause__):
+        # All drivers' errors have a base of that name (PEP 249).
+        if any(base.__name__ == "Error" for base in type(one).__mro__):
+            for name in _CODES:
+                code = getattr(one, name, None)
+                if code:
+                    return str(code)
+            first = one.args[0] if one.args else None
+            first = getattr(first, "full_code", first)
+            if isinstance(first, (int, str)) and _IS_CODE(str(first)):
+                return str(first)
+    return ""
 
 
 @lru_cache(maxsize=200)

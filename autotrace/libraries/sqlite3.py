@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import wraps
 from typing import Any
 
@@ -49,7 +48,7 @@ def _traced(original: Any, module: Any) -> Any:
             raise
         if known:
             try:
-                connection.__dict__[_KEPT] = os.path.basename(os.fsdecode(database))
+                connection.__dict__[_KEPT] = sql.file_of(database)
             except Exception as error:
                 guard.failed("reading the name of a database", error)
         return connection
