@@ -24,6 +24,7 @@ LIBRARIES = (
     ("http.client", "autotrace.libraries.http_client:patch"),
     ("urllib3.connectionpool", "autotrace.libraries.urllib3:patch"),
     ("sqlite3", "autotrace.libraries.sqlite3:patch"),
+    ("psycopg", "autotrace.libraries.psycopg:patch"),
     ("django.db.backends.utils", "autotrace.libraries.django_db:patch"),
     ("django.db.backends.sqlite3.base", "autotrace.libraries.django_db:patch_sqlite"),
 )

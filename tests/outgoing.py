@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import sys
 import threading
 import traceback
 from functools import lru_cache
@@ -23,6 +24,12 @@ def patch(name: str) -> None:
         if targets.name_of(hook) == name:
             where, _, function = hook.partition(":")
             getattr(importlib.import_module(where), function)(importlib.import_module(module))
+
+
+def patch_installed(name: str) -> None:
+    """Patch a library of the settings' list in this process if it is installed."""
+    with contextlib.suppress(ImportError):
+        patch(name)
 
 
 class Seen(NamedTuple):
@@ -60,7 +67,12 @@ def parent_of(call: dict[str, Any], flag: str = "01") -> str:
 
 
 def frames_of_ours(error: BaseException) -> list[str]:
-    """Return the files of autotrace that are in the traceback of an exception, and in those of what led to it."""
+    """Return the files of autotrace in the traceback of an exception, and in those of what led to it.
+
+    None where the interpreter puts them back, before Python 3.11.
+    """
+    if sys.version_info < (3, 11):
+        return []
     files = []
     one: BaseException | None = error
     while one is not None:

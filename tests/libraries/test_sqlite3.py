@@ -79,8 +79,7 @@ def test_no_frame_of_ours_is_in_a_traceback(tmp_path: pathlib.Path) -> None:
         with pytest.raises(sqlite3.OperationalError) as asked:
             connection.execute("SELECT * FROM missing")
         connection.close()
-        if sys.version_info >= (3, 11):
-            assert outgoing.frames_of_ours(opened.value) == outgoing.frames_of_ours(asked.value) == []
+        assert outgoing.frames_of_ours(opened.value) == outgoing.frames_of_ours(asked.value) == []
 
     outgoing.record(view)
     view()
