@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from functools import lru_cache
-from typing import Any, Callable
+from typing import Any
 
-from .. import calls
+from .. import calls, guard
 from ..statements import tell
 from . import composed
 
@@ -74,11 +74,33 @@ def code_of(error: Any) -> str:
     return ""
 
 
-@lru_cache(maxsize=200)
-def subclass(base: type, make: Callable[[type], dict[str, Any]]) -> type:
-    """Return a class like `base`, written in C, but for the methods that `make(base)` returns.
+def derived(base: Any, methods: dict[str, Any]) -> type:
+    """Return a class like `base`, written in C, but for some methods; its name and module are those of `base`."""
+    return _made(base, (base,), methods)
 
-    Its name and module are those of `base`.
+
+def like(factory: Any, ours: Any) -> Any:
+    """Return what is to be made in the place of `factory`, which the application asks for.
+
+    `ours` was derived from the class in C. It is that itself where the application asks for the class in C. For a
+    class of the application it is one with `ours` right in front of the class in C, so that what its methods call is
+    ours. Anything else is left as it is, as is a class that lets nobody derive from it.
     """
-    like = {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
-    return type(base.__name__, (base,), {**like, **make(base)})
+    try:
+        if factory is ours.__base__:
+            return ours
+        if isinstance(factory, type) and issubclass(factory, ours.__base__):
+            return factory if issubclass(factory, ours) else _mixed(factory, ours)
+    except Exception as error:
+        guard.failed("deriving a class of a database", error)
+    return factory
+
+
+@lru_cache(maxsize=200)
+def _mixed(factory: Any, ours: Any) -> type:
+    return _made(factory, (factory, ours), {})
+
+
+def _made(alike: type, bases: tuple[type, ...], methods: dict[str, Any]) -> type:
+    said = {"__module__": alike.__module__, "__qualname__": alike.__qualname__, "__doc__": alike.__doc__}
+    return type(alike.__name__, bases, {**said, **methods})

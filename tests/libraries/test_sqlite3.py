@@ -6,6 +6,7 @@ import pathlib
 import pickle
 import sqlite3
 import sys
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,37 @@ def test_classes_are_those_that_the_application_asked_for() -> None:
             connection.close()
 
     assert [one["name"] for one in outgoing.record(view).said()] == ["SELECT", "SELECT"]
+
+
+def test_classes_of_the_application_do_as_they_like() -> None:
+    class MyCursor(sqlite3.Cursor):
+        def execute(self, *args: Any) -> Any:
+            return super().execute("SELECT 'mine'")
+
+    class Mine(sqlite3.Connection):
+        def cursor(self) -> Any:
+            return super().cursor(MyCursor)
+
+    class Plain(sqlite3.Connection):
+        def cursor(self, factory: Any = MyCursor) -> Any:
+            assert factory is MyCursor
+            return super().cursor()
+
+    class Final(sqlite3.Connection):
+        def __init_subclass__(cls, **kwargs: Any) -> None:
+            raise TypeError("nobody derives from this")
+
+    def view() -> None:
+        for factory in (Mine, Plain, Final, lambda *args, **kwargs: Mine(":memory:")):
+            connection = sqlite3.connect(":memory:", factory=factory)
+            rows = connection.cursor().execute("SELECT 'asked'").fetchall()
+            assert rows == [("asked" if factory in (Plain, Final) else "mine",)]
+            with pytest.raises(TypeError):
+                connection.cursor(1, 2)
+            connection.close()
+
+    # Of the last two there is nothing to be seen.
+    assert [one["data"] for one in outgoing.record(view).said()] == ["SELECT ?", "SELECT ?"]
 
 
 def test_connect_is_found_by_its_name() -> None:
