@@ -25,6 +25,7 @@ LIBRARIES = (
     ("urllib3.connectionpool", "autotrace.libraries.urllib3:patch"),
     ("sqlite3", "autotrace.libraries.sqlite3:patch"),
     ("psycopg", "autotrace.libraries.psycopg:patch"),
+    ("psycopg2", "autotrace.libraries.psycopg2:patch"),
     ("django.db.backends.utils", "autotrace.libraries.django_db:patch"),
     ("django.db.backends.sqlite3.base", "autotrace.libraries.django_db:patch_sqlite"),
 )
