@@ -168,7 +168,11 @@ def traced(
     def method(*args: Any, **kwargs: Any) -> Any:
         call = begun(describe, args, kwargs)
         if call is None:
-            return original(*args, **kwargs)
+            try:
+                return original(*args, **kwargs)
+            except BaseException as error:
+                hide_frame(error)
+                raise
         CALL.set(call)
         try:
             result = original(*args, **kwargs)
@@ -193,7 +197,11 @@ def traced_async(
     async def method(*args: Any, **kwargs: Any) -> Any:
         call = begun(describe, args, kwargs)
         if call is None:
-            return await original(*args, **kwargs)
+            try:
+                return await original(*args, **kwargs)
+            except BaseException as error:
+                hide_frame(error)
+                raise
         CALL.set(call)
         try:
             result = await original(*args, **kwargs)

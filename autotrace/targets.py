@@ -34,6 +34,10 @@ LIBRARIES = (
     ("threading", "autotrace.libraries.threading:patch"),
     ("logging", "autotrace.libraries.logging:patch"),
     ("concurrent.futures.thread", "autotrace.libraries.concurrent_futures:patch"),
+    ("psycopg", "autotrace.libraries.psycopg:patch"),
+    ("psycopg2", "autotrace.libraries.psycopg2:patch"),
+    ("django.db.backends.utils", "autotrace.libraries.django_db:patch"),
+    ("django.db.backends.sqlite3.base", "autotrace.libraries.django_db:patch_sqlite"),
 )
 
 

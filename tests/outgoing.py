@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import sys
 import threading
+import traceback
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable, Iterator, Mapping, NamedTuple
@@ -25,6 +27,12 @@ def patch(name: str) -> None:
             with contextlib.suppress(ModuleNotFoundError):
                 module = importlib.import_module(target)
                 getattr(importlib.import_module(where), function)(module)
+
+
+def patch_installed(name: str) -> None:
+    """Patch a library of the settings' list in this process if it is installed."""
+    with contextlib.suppress(ImportError):
+        patch(name)
 
 
 class Seen(NamedTuple):
@@ -69,6 +77,21 @@ def record(
 def parent_of(call: dict[str, Any], flag: str = "01") -> str:
     """Return the traceparent header that a call should have sent."""
     return f"00-{call['tags']['ai.operation.id']}-{said(call)['id']}-{flag}"
+
+
+def frames_of_ours(error: BaseException) -> list[str]:
+    """Return the files of autotrace in the traceback of an exception, and in those of what led to it.
+
+    None where the interpreter puts them back, before Python 3.11.
+    """
+    if sys.version_info < (3, 11):
+        return []
+    files = []
+    one: BaseException | None = error
+    while one is not None:
+        files += [frame.f_code.co_filename for frame, _ in traceback.walk_tb(one.__traceback__)]
+        one = one.__cause__ or one.__context__
+    return [file for file in files if file.startswith(os.path.dirname(targets.__file__))]
 
 
 class Neighbour:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from functools import wraps
 from typing import Any
 
 from .. import calls, guard
+from ..exceptions import hide_frame
 from . import sql
 
 # Where a connection keeps the name of its database.
@@ -21,40 +21,45 @@ def patch(module: Any) -> None:
 
 
 def _traced(original: Any, module: Any) -> Any:
-    def make_connection(base: Any) -> dict[str, Any]:
-        @wraps(base.cursor)
-        def cursor(self: Any, factory: Any = module.Cursor) -> Any:
-            if isinstance(factory, type) and issubclass(factory, module.Cursor):
-                factory = sql.subclass(factory, _make_cursor)
-            return base.cursor(self, factory)
+    cursor_class = sql.derived(module.Cursor, _traced_methods(module.Cursor, _describe))
 
-        return {"cursor": cursor, **_traced_methods(base, _describe_of_connection)}
+    @wraps(module.Connection.cursor)
+    def cursor(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if args:
+            args = (sql.like(args[0], cursor_class), *args[1:])
+        else:
+            kwargs["factory"] = sql.like(kwargs.get("factory", module.Cursor), cursor_class)
+        try:
+            return module.Connection.cursor(self, *args, **kwargs)
+        except BaseException as error:
+            hide_frame(error)
+            raise
+
+    methods = _traced_methods(module.Connection, _describe_of_connection)
+    connection_class = sql.derived(module.Connection, {"cursor": cursor, **methods})
 
     @wraps(original)
     def connect(database: Any, *args: Any, **kwargs: Any) -> Any:
         # The fifth behind the name of the database.
-        factory = args[4] if len(args) > 4 else kwargs.get("factory", module.Connection)
-        if not (isinstance(factory, type) and issubclass(factory, module.Connection)):
-            return original(database, *args, **kwargs)
-        ours = sql.subclass(factory, make_connection)
         if len(args) > 4:
-            args = (*args[:4], ours, *args[5:])
+            args = (*args[:4], sql.like(args[4], connection_class), *args[5:])
         else:
-            kwargs["factory"] = ours
-        connection = original(database, *args, **kwargs)
+            kwargs["factory"] = sql.like(kwargs.get("factory", module.Connection), connection_class)
         try:
-            connection.__dict__[_KEPT] = os.path.basename(os.fsdecode(database))
-        except Exception as error:
-            guard.failed("reading the name of a database", error)
+            connection = original(database, *args, **kwargs)
+        except BaseException as error:
+            hide_frame(error)
+            raise
+        if isinstance(connection, connection_class):
+            try:
+                vars(connection)[_KEPT] = sql.file_of(database)
+            except Exception as error:
+                guard.failed("reading the name of a database", error)
         return connection
 
     # Found there by its name.
     connect.__module__ = module.__name__
     return connect
-
-
-def _make_cursor(base: Any) -> dict[str, Any]:
-    return _traced_methods(base, _describe)
 
 
 def _traced_methods(base: Any, describe: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pathlib
 import pickle
 import sqlite3
 import sys
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,37 @@ def test_classes_are_those_that_the_application_asked_for() -> None:
     assert [one["name"] for one in outgoing.record(view).said()] == ["SELECT", "SELECT"]
 
 
+def test_classes_of_the_application_do_as_they_like() -> None:
+    class MyCursor(sqlite3.Cursor):
+        def execute(self, *args: Any) -> Any:
+            return super().execute("SELECT 'mine'")
+
+    class Mine(sqlite3.Connection):
+        def cursor(self) -> Any:
+            return super().cursor(MyCursor)
+
+    class Plain(sqlite3.Connection):
+        def cursor(self, factory: Any = MyCursor) -> Any:
+            assert factory is MyCursor
+            return super().cursor()
+
+    class Final(sqlite3.Connection):
+        def __init_subclass__(cls, **kwargs: Any) -> None:
+            raise TypeError("nobody derives from this")
+
+    def view() -> None:
+        for factory in (Mine, Plain, Final, lambda *args, **kwargs: Mine(":memory:")):
+            connection = sqlite3.connect(":memory:", factory=factory)
+            rows = connection.cursor().execute("SELECT 'asked'").fetchall()
+            assert rows == [("asked" if factory in (Plain, Final) else "mine",)]
+            with pytest.raises(TypeError):
+                connection.cursor(1, 2)
+            connection.close()
+
+    # Of the last two there is nothing to be seen.
+    assert [one["data"] for one in outgoing.record(view).said()] == ["SELECT ?", "SELECT ?"]
+
+
 def test_connect_is_found_by_its_name() -> None:
     assert pickle.loads(pickle.dumps(sqlite3.connect)) is sqlite3.connect  # noqa: S301 - made here
     assert sqlite3.connect is sqlite3.dbapi2.connect
@@ -69,3 +101,17 @@ def test_nothing_is_recorded_outside_of_requests() -> None:
     connection = sqlite3.connect(":memory:")
     assert connection.execute("SELECT 1").fetchall() == [(1,)]
     connection.close()
+
+
+def test_no_frame_of_ours_is_in_a_traceback(tmp_path: pathlib.Path) -> None:
+    def view() -> None:
+        with pytest.raises(sqlite3.OperationalError) as opened:
+            sqlite3.connect(str(tmp_path / "missing" / "shop.db"))
+        connection = sqlite3.connect(":memory:")
+        with pytest.raises(sqlite3.OperationalError) as asked:
+            connection.execute("SELECT * FROM missing")
+        connection.close()
+        assert outgoing.frames_of_ours(opened.value) == outgoing.frames_of_ours(asked.value) == []
+
+    outgoing.record(view)
+    view()

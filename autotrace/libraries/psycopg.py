@@ -1,0 +1,172 @@
+"""psycopg 3: statements of all its cursors; of a stream it is told how long the first row took, a copy as a whole."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager, contextmanager
+from functools import wraps
+from typing import Any, AsyncIterator, Callable, Iterator
+from weakref import WeakKeyDictionary
+
+from ..calls import CALL, Call, begun, failed, traced, traced_async
+from ..current import CURRENT
+from ..exceptions import hide_frame
+from ..opencensus import own_tracer
+from ..patching import wrap_method
+from . import sql
+
+# Connection → its host, port and database: libpq is asked for each of them, and text is made of it.
+_known: WeakKeyDictionary[Any, tuple[str, int | None, str]] = WeakKeyDictionary()
+
+
+def patch(module: Any) -> None:
+    """Wrap the methods of the classes of `psycopg` that send statements; those of other cursors call them."""
+    for name in ("Cursor.execute", "Cursor.executemany", "ServerCursor.execute"):
+        wrap_method(module, name, traced, _describe, sql.code_of)
+        wrap_method(module, f"Async{name}", traced_async, _describe, sql.code_of)
+    for name, make, make_async in (("stream", _streamed, _streamed_async), ("copy", _copied, _copied_async)):
+        wrap_method(module, f"Cursor.{name}", make)
+        wrap_method(module, f"AsyncCursor.{name}", make_async)
+
+
+def _describe(cursor: Any, query: Any = None, *args: Any, **kwargs: Any) -> Any:
+    return sql.begin("postgresql", query, *_server_of(cursor.connection))
+
+
+def _describe_copy(cursor: Any, statement: Any = None, *args: Any, **kwargs: Any) -> Any:
+    return _describe(cursor, statement)
+
+
+def _server_of(connection: Any) -> tuple[str, int | None, int, str]:
+    known = _known.get(connection)
+    if known is None:
+        if connection.closed:
+            # It does not know any more.
+            return "", None, 5432, ""
+        info = connection.info
+        known = _known[connection] = (*sql.server_of(info.host, info.port), info.dbname)
+    host, port, database = known
+    return host, port, 5432, database
+
+
+def _streamed(original: Any) -> Any:
+    @wraps(original)
+    def stream(*args: Any, **kwargs: Any) -> Any:
+        rows = original(*args, **kwargs)
+        return rows if _is_idle() else _stream(rows, args, kwargs)
+
+    return stream
+
+
+def _stream(rows: Any, args: Any, kwargs: Any) -> Iterator[Any]:
+    try:
+        call = begun(_describe, args, kwargs)
+        if call is not None:
+            CALL.set(call)
+            try:
+                first = next(rows)
+            except StopIteration:
+                call.finish()
+                return
+            except BaseException as error:
+                failed(call, error, sql.code_of)
+                raise
+            finally:
+                CALL.set(None)
+            call.finish()
+            yield first
+        yield from rows
+    except BaseException as error:
+        hide_frame(error)
+        raise
+    finally:
+        # Where the application stops early, the query is cancelled now.
+        rows.close()
+
+
+def _streamed_async(original: Any) -> Any:
+    @wraps(original)
+    def stream(*args: Any, **kwargs: Any) -> Any:
+        rows = original(*args, **kwargs)
+        return rows if _is_idle() else _stream_async(rows, args, kwargs)
+
+    return stream
+
+
+async def _stream_async(rows: Any, args: Any, kwargs: Any) -> AsyncIterator[Any]:
+    try:
+        call = begun(_describe, args, kwargs)
+        if call is not None:
+            CALL.set(call)
+            try:
+                first = await rows.__anext__()
+            except StopAsyncIteration:
+                call.finish()
+                return
+            except BaseException as error:
+                failed(call, error, sql.code_of)
+                raise
+            finally:
+                CALL.set(None)
+            call.finish()
+            yield first
+        async for row in rows:
+            yield row
+    except BaseException as error:
+        hide_frame(error)
+        raise
+    finally:
+        await rows.aclose()
+
+
+def _copied(original: Any) -> Any:
+    @contextmanager
+    def recorded(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        call = begun(_describe_copy, args, kwargs)
+        try:
+            with original(*args, **kwargs) as copy:
+                # What the application does in the block is not a part of this call.
+                yield copy
+        except BaseException as error:
+            _end(call, error)
+            hide_frame(error)
+            raise
+        _end(call)
+
+    return _choose(original, recorded)
+
+
+def _copied_async(original: Any) -> Any:
+    @asynccontextmanager
+    async def recorded(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        call = begun(_describe_copy, args, kwargs)
+        try:
+            async with original(*args, **kwargs) as copy:
+                yield copy
+        except BaseException as error:
+            _end(call, error)
+            hide_frame(error)
+            raise
+        _end(call)
+
+    return _choose(original, recorded)
+
+
+def _choose(original: Any, recorded: Callable[..., Any]) -> Any:
+    @wraps(original)
+    def copy(*args: Any, **kwargs: Any) -> Any:
+        return original(*args, **kwargs) if _is_idle() else recorded(*args, **kwargs)
+
+    return copy
+
+
+def _end(call: Call | None, error: BaseException | None = None) -> None:
+    if call is None:
+        return
+    if error is None:
+        call.finish()
+    else:
+        failed(call, error, sql.code_of)
+
+
+def _is_idle() -> bool:
+    return CURRENT.get() is None and own_tracer() is None
