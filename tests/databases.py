@@ -51,7 +51,12 @@ def postgresql() -> Iterator[Database]:
             "-c",
             "listen_addresses=127.0.0.1",
         ]
-        with _server(_as("postgres", [*words, "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]), database):
+        with _server(
+            _as(
+                "postgres", [*words, "-c", f"unix_socket_directories={folder}", "-c", "fsync=off", "-c", "timezone=UTC"]
+            ),
+            database,
+        ):
             create = [str(binary / "createdb"), "-h", "127.0.0.1", "-p", str(database.port), "-U", "clerk", "shop"]
             _run(create, patience=START)
             yield database
