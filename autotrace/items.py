@@ -7,7 +7,7 @@ trimmed to its limits (see `limits`), and nothing is sent over.
 from __future__ import annotations
 
 import json
-from json.encoder import encode_basestring
+from json.encoder import encode_basestring as _quote
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping, NamedTuple
 
 from . import dependencies, exceptions, messages, synthetic, urls
@@ -72,6 +72,15 @@ class Lines:
         self._key = identity.key
         self._pid = str(identity.pid)
         self._properties = _dump({"process.pid": self._pid})[1:-1]
+        key = _escaped(_quote(identity.key))
+        self._call = (
+            '{"ver":1,"name":"Microsoft.ApplicationInsights.RemoteDependency","time":"%s",%s"iKey":'
+            + key
+            + ',"tags":{%s},"data":{"baseType":"RemoteDependencyData","baseData":{"ver":2,"id":"%s","name":%s,'
+            '"duration":"%s","resultCode":%s,"success":%s,"type":%s,"target":%s,"data":%s,"properties":{'
+            + _escaped(self._properties)
+            + _END
+        )
         self._trusts_proxies = trusted_proxies > 0
         self._templates: dict[tuple[Any, ...], str] = {}
         self._clients: dict[tuple[Any, ...], str] = {}
@@ -133,8 +142,26 @@ class Lines:
     def call(self, recording: Recording, call: Call) -> bytes:
         """Return the wire line of a finished outgoing call: a dependency item."""
         base = dependencies.of_call(call)
+        tags, sampled = self._context(recording, call.parent_id or recording.span_id)
+        # In place of `_dump`, which costs three times as much.
+        line = self._call % (
+            timestamp(call.started), sampled, tags, base["id"], _quote(base["name"]), base["duration"],
+            _quote(base["resultCode"]), "true" if base["success"] else "false", _quote(base["type"]),
+            _quote(base["target"]), _quote(base["data"]),
+        )  # fmt: skip
+        encoded = line.encode("utf-8", "replace")
+        if len(encoded) <= ITEM_LIMIT:
+            return encoded
         base["properties"] = {"process.pid": self._pid}
         return self._dependency(recording, timestamp(call.started), base, call.parent_id)
+
+    def _context(self, recording: Recording, parent_id: str) -> tuple[str, str]:
+        """Return the tags of an item below a request, and what tells its rate, as parts of a line."""
+        tags = f'{self._tags},"ai.operation.id":"{recording.trace_id}","ai.operation.parentId":"{parent_id}"'
+        method = recording.environ.get("REQUEST_METHOD")
+        if method and recording.find_route() is not None:
+            tags += f',"ai.operation.name":{_quote(_operation(method, recording.mount, recording.route))}'
+        return tags, "" if recording.rate >= 100 else f'"sampleRate":{recording.rate!r},'
 
     def _dependency(self, recording: Recording, started: str, base: dict[str, Any], parent: str | None) -> bytes:
         item = self._item("RemoteDependency", started, recording, base)
@@ -199,9 +226,9 @@ class Lines:
     def _template(self, shape: tuple[Any, ...], environ: Mapping[str, Any]) -> str:
         """Return the line of requests that have a shape in common, with a place for what they do not."""
         method, mount, route, status, failed, rate, scheme, host = shape
-        name, key = encode_basestring(_operation(method, mount, route)), encode_basestring(self._key)
+        name, key = _quote(_operation(method, mount, route)), _quote(self._key)
         # An application that returns without a status makes its server answer 500; it may invent `0 UNKNOWN`.
-        code = encode_basestring(clean((status or "500").strip().partition(" ")[0], 20))[1:-1] or "500"
+        code = _quote(clean((status or "500").strip().partition(" ")[0], 20))[1:-1] or "500"
         success = "false" if failed or code in self._failed else "true"
         before = '{"ver":1,"name":"Microsoft.ApplicationInsights.Request","iKey":' + key + ',"time":"'
         sampled = "" if rate >= 100 else f'"sampleRate":{rate!r},'
@@ -226,9 +253,9 @@ class Lines:
         known = urls.address(address)
         tags = f'"ai.location.ip":"{known}",' if known else ""
         if agent:
-            tags += f'"ai.user.userAgent":{encode_basestring(clean(urls.text(agent), AGENT_LIMIT))},'
+            tags += f'"ai.user.userAgent":{_quote(clean(urls.text(agent), AGENT_LIMIT))},'
         for name, value in synthetic.tags_of(run, environ.get("HTTP_SYNTHETICTEST_LOCATION"), agent).items():
-            tags += f'"{name}":{encode_basestring(clean(urls.text(value), NAME_LIMIT))},'
+            tags += f'"{name}":{_quote(clean(urls.text(value), NAME_LIMIT))},'
         tags += self._tags + ","
         # Each run of an availability test is asked for once.
         if not run and len(address) + len(agent) <= _LONGEST_CACHED:
