@@ -131,11 +131,10 @@ def test_an_answer_to_a_body_that_was_not_read() -> None:
     def refuse() -> None:
         for _ in range(2):
             connection, _ = server.accept()
-            connection.recv(100)
-            connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
-            connection.shutdown(socket.SHUT_RD)
-            hang_up.wait(10)
-            connection.close()
+            with connection:
+                connection.recv(100)
+                connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+                hang_up.wait(10)
 
     class Breaking(HTTPConnection):
         def send(self, data: Any) -> None:
@@ -242,6 +241,19 @@ def test_tunnels(tmp_path: pathlib.Path, neighbour: outgoing.Neighbour) -> None:
     ]
     for sent, call in zip(came, seen.calls):
         assert outgoing.parent_of(call).encode() in sent
+
+
+def test_a_tunnel_that_is_refused_has_its_own_error() -> None:
+    outgoing.patch("http_client")
+
+    def view() -> None:
+        connection = HTTPSConnection("127.0.0.1", proxy.port)
+        connection.set_tunnel("neighbour.test", 443)
+        with pytest.raises(OSError, match="407"):
+            connection.request("GET", "/tls")
+
+    with ForwardProxy("clerk:hunter2") as proxy:
+        assert told(outgoing.record(view)) == [("GET /tls", "OSError")]
 
 
 def test_a_failed_handshake_has_its_own_name(neighbour: outgoing.Neighbour) -> None:
