@@ -53,26 +53,35 @@ def _begin_call(connection: Any, method: str, url: str) -> Any:
 def _add_headers(original: Any, owner: Any) -> Any:
     @wraps(original)
     def endheaders(self: Any, *args: Any, **kwargs: Any) -> Any:
-        call = self.__dict__.get(OUTER) or self.__dict__.get(_KEPT)
+        # Taken away: a tunnel that cannot be made closes the connection before it says why.
+        kept = self.__dict__.pop(_KEPT, None)
+        call = kept or self.__dict__.get(OUTER)
         if call is not None:
             try:
                 _put_headers(self, call, owner)
             except Exception as error:
                 guard.failed("passing the trace on", error)
         try:
-            return original(self, *args, **kwargs)
-        except BrokenPipeError as error:
-            # A server may answer before it has read everything, and hang up: the answer is still to be had.
-            if call is not None:
-                call.code = type(error).__name__
-            hide_frame(error)
-            raise
+            result = original(self, *args, **kwargs)
         except BaseException as error:
-            _forget(self, error)
+            if kept is not None:
+                _fail_to_send(self, kept, error)
             hide_frame(error)
             raise
+        if kept is not None:
+            self.__dict__[_KEPT] = kept
+        return result
 
     return endheaders
+
+
+def _fail_to_send(connection: Any, call: Any, error: BaseException) -> None:
+    if isinstance(error, BrokenPipeError):
+        # A server may answer before it has read everything, and hang up: the answer is still to be had.
+        call.code = type(error).__name__
+        connection.__dict__[_KEPT] = call
+    else:
+        call.fail(error)
 
 
 def _put_headers(connection: Any, call: Any, owner: Any) -> None:
@@ -108,16 +117,10 @@ def _end(original: Any) -> Any:
 def _give_up(original: Any) -> Any:
     @wraps(original)
     def close(self: Any) -> Any:
-        if _KEPT in self.__dict__:
+        call = self.__dict__.pop(_KEPT, None)
+        if call is not None:
             # Nobody waits for the answer any more.
-            code = self.__dict__[_KEPT].code
-            _forget(self, ConnectionAbortedError(), "" if code == "0" else code)
+            call.fail(ConnectionAbortedError(), "" if call.code == "0" else call.code)
         return original(self)
 
     return close
-
-
-def _forget(connection: Any, error: BaseException, code: str = "") -> None:
-    call = connection.__dict__.pop(_KEPT, None)
-    if call is not None:
-        call.fail(error, code)

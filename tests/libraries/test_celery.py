@@ -106,9 +106,12 @@ def test_credentials_and_usual_ports_go_unsaid() -> None:
 
 
 def test_failures_are_calls_too() -> None:
+    once = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+    app = make(f"amqp://127.0.0.1:{free_port()}//", broker_transport_options=once)
+
     def view() -> None:
         with pytest.raises(Exception, match="refused"):
-            make(f"redis://127.0.0.1:{free_port()}/0").tasks["shop.ship"].apply_async((7,), retry=False)
+            app.tasks["shop.ship"].apply_async((7,), retry=False)
 
     (one,) = outgoing.record(view).said()
     assert (one["name"], one["resultCode"], one["success"]) == ("shop.ship", "OperationalError", False)
