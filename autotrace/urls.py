@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from .blacklist import text
 
-__all__ = ["Urls", "address", "host_of", "is_plain", "path_of", "redact", "text"]
+__all__ = ["Urls", "address", "host_of", "is_plain", "path_of", "redact", "text", "without_values"]
 
 URL_LIMIT = 2048
 _REDACTED = "REDACTED"
@@ -96,6 +96,13 @@ def redact(url: str) -> str:
         return url.partition("?")[0].rpartition("@")[2]
     hidden = _hidden(parts.query, frozenset())
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query=hidden, fragment="").geturl()
+
+
+def without_values(target: str) -> tuple[str, str]:
+    """Return the path of a request's target, and the target without fragment and query values."""
+    target = target.partition("#")[0]
+    path, mark, query = target.partition("?")
+    return path, f"{path}?{_hidden(query, frozenset())}" if mark else path
 
 
 def host_of(url: str) -> str:

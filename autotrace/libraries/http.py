@@ -20,8 +20,9 @@ def begin(method: str, scheme: str, host: str, port: int | None, path: str) -> c
     call = calls.begin("Http", host, port, carries=True)
     if call is not None:
         call.target = calls.target_of(host, port, _DEFAULT_PORTS.get(scheme))
-        call.name = f"{method.upper()} {path.partition('?')[0].partition('#')[0] or '/'}"
-        call.data = urls.redact(f"{scheme}://{call.target}{path}")
+        path, shown = urls.without_values(path)
+        call.name = f"{method.upper()} {path}"
+        call.data = f"{scheme}://{call.target}{shown}"
     return call
 
 

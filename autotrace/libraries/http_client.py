@@ -85,10 +85,19 @@ def _fail_to_send(connection: Any, call: Any, error: BaseException) -> None:
 
 
 def _put_headers(connection: Any, call: Any, owner: Any) -> None:
-    said = {line.partition(b":")[0].decode("latin-1").lower() for line in connection._buffer}
-    for name, value in http.headers(call, said):
+    for name, value in http.headers(call, _Written(connection)):
         # Not as a subclass would: it may sign or count what the application sends.
         owner.putheader(connection, name, value)
+
+
+class _Written:
+    """The names of the headers, in lower case, that a connection has written so far."""
+
+    def __init__(self, connection: Any) -> None:
+        self._lines = b"\n".join(connection._buffer).lower()
+
+    def __contains__(self, name: object) -> bool:
+        return f"\n{name}:".encode() in self._lines
 
 
 def _end(original: Any) -> Any:
