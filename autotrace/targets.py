@@ -26,6 +26,7 @@ LIBRARIES = (
     ("sqlite3", "autotrace.libraries.sqlite3:patch"),
     ("psycopg", "autotrace.libraries.psycopg:patch"),
     ("psycopg2", "autotrace.libraries.psycopg2:patch"),
+    ("sqlalchemy.engine.default", "autotrace.libraries.sqlalchemy:patch"),
     ("django.db.backends.utils", "autotrace.libraries.django_db:patch"),
     ("django.db.backends.sqlite3.base", "autotrace.libraries.django_db:patch_sqlite"),
 )
