@@ -50,7 +50,8 @@ def server_of(host: Any, port: Any) -> tuple[str, int | None]:
     """Return the host and the port of a server as settings and drivers have them; a socket of this machine has none."""
     if not isinstance(host, str) or host[:1] in ("", "/", "@"):
         return "", None
-    return host, int(port) if str(port).isdigit() else None
+    # MySQL's drivers take a 0 for the default.
+    return host, (int(port) or None) if str(port).isdigit() else None
 
 
 def file_of(database: Any) -> str:

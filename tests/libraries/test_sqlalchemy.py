@@ -43,7 +43,7 @@ ASYNC = {
 }
 Base: Any = declarative_base()
 
-for patched in ("sqlalchemy", "sqlite3", "psycopg", "psycopg2"):
+for patched in ("sqlalchemy", "sqlite3", "psycopg", "psycopg2", "pymysql", "mysqldb"):
     outgoing.patch_installed(patched)
 
 
