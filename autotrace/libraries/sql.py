@@ -74,7 +74,8 @@ def code_of(error: Any) -> str:
         # All drivers' errors have a base of that name (PEP 249).
         if any(base.__name__ == "Error" for base in type(one).__mro__):
             first = one.args[0] if one.args else None
-            first = getattr(first, "full_code", first)
+            # So in pg8000, and with Oracle.
+            first = first.get("C") if isinstance(first, dict) else getattr(first, "full_code", first)
             known = [getattr(one, name, None) for name in _CODES]
             # A number says more than the SQLSTATE that PyMySQL has too; a text may be a message.
             known.insert(0 if isinstance(first, int) else len(known), first)

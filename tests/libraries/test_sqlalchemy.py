@@ -235,7 +235,8 @@ def test_dialects_that_call_a_driver_in_their_own_way_are_told(engine: Any) -> N
 
     assert Derived.made
     assert Derived.do_execute is Own.do_execute
-    cursor = engine.raw_connection().cursor()
+    raw = engine.raw_connection()
+    cursor = raw.cursor()
 
     def view() -> None:
         Derived().do_execute(cursor, "SELECT 1", ())
@@ -246,6 +247,7 @@ def test_dialects_that_call_a_driver_in_their_own_way_are_told(engine: Any) -> N
     assert [one["data"] for one in told] == ["SELECT ?", "SELECT ?", "DELETE FROM goods WHERE id = ?"]
     # Without a context the driver knows the database.
     assert {one["target"] for one in told} == {"shop.db"}
+    raw.close()
 
 
 def test_engines_that_are_given_their_connections_know_the_server_of_the_driver(postgresql: Database) -> None:
