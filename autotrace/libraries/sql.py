@@ -25,15 +25,16 @@ def begin(kind: str, statement: Any, host: str, port: int | None, default: int |
     call = calls.begin(kind, host, port)
     if call is None:
         outer = calls.CALL.get()
-        if outer is not None and outer.kind == kind and not outer.target:
+        if outer is not None and outer.is_open and outer.kind == kind and not outer.target:
             # An engine that is given its connections does not know where they lead to; the driver does.
             outer.target = _target(host, port, default, database)
         return None
     call.target = _target(host, port, default, database)
     if isinstance(statement, (bytes, bytearray)):
         statement = statement[:_LONGEST].decode("utf-8", "replace")
-    elif not isinstance(statement, str):
-        statement = composed.text_of(statement)
+    elif type(statement) is not str:
+        # Of a kind of text that the application made, the text alone: it is kept, and compared.
+        statement = str.__str__(statement) if isinstance(statement, str) else composed.text_of(statement)
     if statement:
         call.name, call.data = tell(kind, statement)
     else:
