@@ -6,7 +6,7 @@ import os
 from functools import lru_cache
 from typing import Any, Mapping
 
-from . import guard, imports, opencensus, settings, values
+from . import guard, identity, imports, logs, opencensus, settings, values
 from .blacklist import compile_entries
 from .exporters import open_default, open_exporter
 from .expressions import Expression
@@ -56,6 +56,7 @@ def _build(application: str, in_code: Any, middleware: str | None) -> Recorder |
         return None
     rule = _sampling(chosen["sampler"])
     constant = isinstance(rule, float)
+    logs.use(exporter)
     guard.warn(f"tracing {application}", f"process {os.getpid()} traces {application}", "info")
     return Recorder(
         exporter,
@@ -65,6 +66,12 @@ def _build(application: str, in_code: Any, middleware: str | None) -> Recorder |
         extract=_propagation(chosen["propagator"]),
         hidden_hosts=chosen["blacklist_hostnames"],
     )
+
+
+def process_exporter() -> Any:
+    """Return an exporter for what no application's request is near to, None where nothing is exported."""
+    with imports.whole():
+        return _open(process_settings().exporter, identity.program())
 
 
 def _trace_settings(in_code: Any) -> Mapping[str, Any]:

@@ -115,10 +115,10 @@ def begin(kind: str, host: str = "", port: int | None = None, *, carries: bool =
     current = CURRENT.get()
     if current is None:
         tracer = own_tracer()
-        return None if tracer is None or CALL.get() is not None else OwnCall(tracer, kind)
+        return None if tracer is None or enclosing() is not None else OwnCall(tracer, kind)
     recording = current.within or current
     recorder = recording.recorder
-    if recorder is None or CALL.get() is not None or is_exporter() or is_hidden(recorder.hidden_hosts, host, port):
+    if recorder is None or enclosing() is not None or is_exporter() or is_hidden(recorder.hidden_hosts, host, port):
         return None
     parent_id = recording.span_id
     if not recording.sampled:
@@ -132,6 +132,12 @@ def begin(kind: str, host: str = "", port: int | None = None, *, carries: bool =
     if not recording.open and time_ns() - recording.started > _LONGEST_AFTERWARDS:
         return None
     return Call(recording, kind, parent_id, new_ids()[1])
+
+
+def enclosing() -> Call | None:
+    """Return the call that runs in this context, None for none: a task that began in one may outlive it."""
+    call: Call | None = CALL.get()
+    return call if call is not None and call.is_open else None
 
 
 def is_hidden(hosts: frozenset[str], host: str, port: int | None) -> bool:

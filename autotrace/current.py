@@ -6,6 +6,8 @@ from contextvars import ContextVar
 from typing import Any
 
 CURRENT: ContextVar[Any] = ContextVar("autotrace", default=None)
+# Whether this context is one that sends telemetry: what it calls and logs is not to be sent in turn.
+SENDING: ContextVar[bool] = ContextVar("autotrace sending", default=False)
 
 
 def is_current(environ: Any) -> bool:

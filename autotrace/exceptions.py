@@ -52,10 +52,14 @@ class Raised(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """An exception with those that led to it, `chain[0]` being the one itself, seen at `moment` (ns since 1970)."""
+    """An exception with those that led to it, `chain[0]` being the one itself, seen at `moment` (ns since 1970).
+
+    `number` is its `id`, which another one may have later.
+    """
 
     moment: int
     chain: tuple[Raised, ...]
+    number: int
 
 
 def read(error: BaseException) -> Failure:
@@ -63,7 +67,16 @@ def read(error: BaseException) -> Failure:
     chain = tuple(
         Raised(_type(one), _message(one), *_frames(_TRACEBACK.__get__(one)), outer) for one, outer in _chained(error)
     )
-    return Failure(time_ns(), chain)
+    return Failure(time_ns(), chain, id(error))
+
+
+def is_among(failure: Failure, others: tuple[Failure, ...]) -> bool:
+    """Tell whether an exception is one of others, seen earlier or later on its way."""
+    return any(failure.number == other.number and _is_like(failure.chain[0], other.chain[0]) for other in others)
+
+
+def _is_like(one: Raised, other: Raised) -> bool:
+    return (one.type, one.message, one.frames[:1]) == (other.type, other.message, other.frames[:1])
 
 
 def hide_frame(error: BaseException) -> None:

@@ -29,6 +29,12 @@ def identify(settings: Settings, key: str, application: str, environ: Mapping[st
     )
 
 
+def program() -> str:
+    """Return the name of what this process runs, as far as its command line tells."""
+    name = os.path.basename(sys.argv[0] if getattr(sys, "argv", None) else "")
+    return "" if name in ("-c", "-m") else name[:-3] if name.endswith(".py") else name
+
+
 def _first(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
     return next((environ[name].strip() for name in names if environ.get(name, "").strip()), None)
 

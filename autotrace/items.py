@@ -7,11 +7,11 @@ trimmed to its limits (see `limits`), and nothing is sent over.
 from __future__ import annotations
 
 import json
-from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, NamedTuple
+from json.encoder import encode_basestring as _quote
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping, NamedTuple
 
-from . import dependencies, exceptions, synthetic, urls
-from .limits import AGENT_LIMIT, ITEM_LIMIT, NAME_LIMIT, clean
+from . import dependencies, exceptions, messages, synthetic, urls
+from .limits import AGENT_LIMIT, ITEM_LIMIT, NAME_LIMIT, VALUE_LIMIT, clean
 from .properties import longest
 from .properties import texts as texts_of
 from .times import duration as duration_of
@@ -21,6 +21,7 @@ from .urls import is_plain
 if TYPE_CHECKING:
     from .calls import Call
     from .exceptions import Failure
+    from .messages import Message
     from .recorder import Recording
 
 _dump: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
@@ -71,6 +72,15 @@ class Lines:
         self._key = identity.key
         self._pid = str(identity.pid)
         self._properties = _dump({"process.pid": self._pid})[1:-1]
+        key = _escaped(_quote(identity.key))
+        self._call = (
+            '{"ver":1,"name":"Microsoft.ApplicationInsights.RemoteDependency","time":"%s",%s"iKey":'
+            + key
+            + ',"tags":{%s},"data":{"baseType":"RemoteDependencyData","baseData":{"ver":2,"id":"%s","name":%s,'
+            '"duration":"%s","resultCode":%s,"success":%s,"type":%s,"target":%s,"data":%s,"properties":{'
+            + _escaped(self._properties)
+            + _END
+        )
         self._trusts_proxies = trusted_proxies > 0
         self._templates: dict[tuple[Any, ...], str] = {}
         self._clients: dict[tuple[Any, ...], str] = {}
@@ -122,11 +132,36 @@ class Lines:
         base["properties"]["process.pid"] = self._pid
         return self._dependency(recording, started, base, data.parent_span_id)
 
+    def spans(self, recording: Recording, span_datas: Iterable[Any]) -> Iterator[bytes]:
+        """Yield the wire lines of OpenCensus spans, and of the annotations on them."""
+        for data in span_datas:
+            yield self.span(recording, data)
+            for annotation in data.annotations or ():
+                yield self.message(recording, messages.of_annotation(annotation, data.span_id))
+
     def call(self, recording: Recording, call: Call) -> bytes:
         """Return the wire line of a finished outgoing call: a dependency item."""
         base = dependencies.of_call(call)
+        tags, sampled = self._context(recording, call.parent_id or recording.span_id)
+        # In place of `_dump`, which costs three times as much.
+        line = self._call % (
+            timestamp(call.started), sampled, tags, base["id"], _quote(base["name"]), base["duration"],
+            _quote(base["resultCode"]), "true" if base["success"] else "false", _quote(base["type"]),
+            _quote(base["target"]), _quote(base["data"]),
+        )  # fmt: skip
+        encoded = line.encode("utf-8", "replace")
+        if len(encoded) <= ITEM_LIMIT:
+            return encoded
         base["properties"] = {"process.pid": self._pid}
         return self._dependency(recording, timestamp(call.started), base, call.parent_id)
+
+    def _context(self, recording: Recording, parent_id: str) -> tuple[str, str]:
+        """Return the tags of an item below a request, and what tells its rate, as parts of a line."""
+        tags = f'{self._tags},"ai.operation.id":"{recording.trace_id}","ai.operation.parentId":"{parent_id}"'
+        method = recording.environ.get("REQUEST_METHOD")
+        if method and recording.find_route() is not None:
+            tags += f',"ai.operation.name":{_quote(_operation(method, recording.mount, recording.route))}'
+        return tags, "" if recording.rate >= 100 else f'"sampleRate":{recording.rate!r},'
 
     def _dependency(self, recording: Recording, started: str, base: dict[str, Any], parent: str | None) -> bytes:
         item = self._item("RemoteDependency", started, recording, base)
@@ -150,20 +185,32 @@ class Lines:
         item["tags"].update(json.loads("{" + self._client(environ)[:-1] + "}"))
         method = environ.get("REQUEST_METHOD")
         item["tags"]["ai.operation.name"] = _operation(method, recording.mount, recording.route)
-        chain = base["exceptions"]
+        return _fitting(item, lambda: _shrink_exception(base["exceptions"]))
 
-        def shrink() -> None:
-            # Names of types can be that long: what led to the exception goes first, then the far end of its stack.
-            if len(chain) > 1:
-                chain.pop()
-            else:
-                chain[0].update(hasFullStack=False, parsedStack=chain[0]["parsedStack"][:-10])
+    def message(self, recording: Recording | None, message: Message) -> bytes:
+        """Return the wire line of a log line: a message, or the exception that it tells of."""
+        if message.failure is None:
+            kind, base = "Message", messages.details(message)
+        else:
+            kind, base = "Exception", exceptions.details(message.failure)
+            base["severityLevel"] = message.severity
+        properties = base["properties"] = {**message.properties, "process.pid": self._pid}
+        if message.failure is not None:
+            properties["message"] = clean(message.text, VALUE_LIMIT)
+        item = self._item(kind, timestamp(message.moment), recording, base)
+        if message.parent_id:
+            item["tags"]["ai.operation.parentId"] = message.parent_id
+        return _fitting(item, lambda: _shrink_message(base, properties))
 
-        return _fitting(item, shrink)
-
-    def _item(self, kind: str, moment: str, recording: Recording, base: dict[str, Any]) -> dict[str, Any]:
-        """Return an item that hangs under a request, of which `base` is what its kind is about."""
-        tags = {"ai.operation.id": recording.trace_id, "ai.operation.parentId": recording.span_id, **self._own}
+    def _item(self, kind: str, moment: str, recording: Recording | None, base: dict[str, Any]) -> dict[str, Any]:
+        """Return an item that hangs under a request, or under none; `base` is what its kind is about."""
+        tags = dict(self._own)
+        if recording is not None:
+            tags.update({"ai.operation.id": recording.trace_id, "ai.operation.parentId": recording.span_id})
+            method = recording.environ.get("REQUEST_METHOD")
+            # Nothing that would be known only later is made up.
+            if method and recording.find_route() is not None:
+                tags["ai.operation.name"] = _operation(method, recording.mount, recording.route)
         item: dict[str, Any] = {
             "ver": 1,
             "name": f"Microsoft.ApplicationInsights.{kind}",
@@ -172,16 +219,16 @@ class Lines:
             "tags": tags,
             "data": {"baseType": f"{kind}Data", "baseData": base},
         }
-        if recording.rate < 100:
+        if recording is not None and recording.rate < 100:
             item["sampleRate"] = recording.rate
         return item
 
     def _template(self, shape: tuple[Any, ...], environ: Mapping[str, Any]) -> str:
         """Return the line of requests that have a shape in common, with a place for what they do not."""
         method, mount, route, status, failed, rate, scheme, host = shape
-        name, key = encode_basestring(_operation(method, mount, route)), encode_basestring(self._key)
+        name, key = _quote(_operation(method, mount, route)), _quote(self._key)
         # An application that returns without a status makes its server answer 500; it may invent `0 UNKNOWN`.
-        code = encode_basestring(clean((status or "500").strip().partition(" ")[0], 20))[1:-1] or "500"
+        code = _quote(clean((status or "500").strip().partition(" ")[0], 20))[1:-1] or "500"
         success = "false" if failed or code in self._failed else "true"
         before = '{"ver":1,"name":"Microsoft.ApplicationInsights.Request","iKey":' + key + ',"time":"'
         sampled = "" if rate >= 100 else f'"sampleRate":{rate!r},'
@@ -206,9 +253,9 @@ class Lines:
         known = urls.address(address)
         tags = f'"ai.location.ip":"{known}",' if known else ""
         if agent:
-            tags += f'"ai.user.userAgent":{encode_basestring(clean(urls.text(agent), AGENT_LIMIT))},'
+            tags += f'"ai.user.userAgent":{_quote(clean(urls.text(agent), AGENT_LIMIT))},'
         for name, value in synthetic.tags_of(run, environ.get("HTTP_SYNTHETICTEST_LOCATION"), agent).items():
-            tags += f'"{name}":{encode_basestring(clean(urls.text(value), NAME_LIMIT))},'
+            tags += f'"{name}":{_quote(clean(urls.text(value), NAME_LIMIT))},'
         tags += self._tags + ","
         # Each run of an availability test is asked for once.
         if not run and len(address) + len(agent) <= _LONGEST_CACHED:
@@ -230,6 +277,24 @@ def _fitting(item: dict[str, Any], shrink: Callable[[], None]) -> bytes:
         if len(line) <= ITEM_LIMIT:
             return line
         shrink()
+
+
+def _shrink_exception(chain: list[Any]) -> None:
+    # Names of types can be that long: what led to the exception goes first, then the far end of its stack.
+    if len(chain) > 1:
+        chain.pop()
+    else:
+        chain[0].update(hasFullStack=False, parsedStack=chain[0]["parsedStack"][:-10])
+
+
+def _shrink_message(base: dict[str, Any], properties: dict[str, str]) -> None:
+    # What the application added can be the largest, or the text, in bytes.
+    if len(properties) > 1:
+        del properties[longest(properties)]
+    elif "message" in base:
+        base["message"] = base["message"][: len(base["message"]) // 2]
+    else:
+        _shrink_exception(base["exceptions"])
 
 
 def _escaped(text: str) -> str:

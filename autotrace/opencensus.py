@@ -9,15 +9,14 @@ from opencensus.common.runtime_context import RuntimeContext
 from opencensus.trace import execution_context, samplers, span_context, trace_options
 
 from . import guard
-from .current import CURRENT
+from .current import CURRENT, SENDING
 from .spans import span_of, tracer_of
 
 if TYPE_CHECKING:
     from .propagation import Remote
 
 NO_TRACER = execution_context._tracer_slot.default()
-# Whether this is a thread that exports, whose calls are nobody's.
-is_exporter = execution_context._exporter_slot.get
+_is_marked = execution_context._exporter_slot.get
 
 
 class RequestSlot:
@@ -76,6 +75,11 @@ class RequestSlot:
         return held
 
 
+def is_exporter() -> bool:
+    """Tell whether this is a thread that exports, of ours or of OpenCensus: its calls and log lines are nobody's."""
+    return SENDING.get() or _is_marked()
+
+
 def own_tracer() -> Any:
     """Return the tracer that the application set where there is no request, None for none, and for exporters."""
     if TRACER.held.get() is None or is_exporter():
@@ -104,6 +108,8 @@ def release(recording: Any) -> tuple[Any, ...]:
     for slot, held in zip(SLOTS, left):
         if held is not None and held[0] is recording:
             slot.held.set(held[2])
+    held = left[1]
+    recording.innermost = held[1] if held is not None and held[0] is recording else None
     return left
 
 
@@ -113,6 +119,33 @@ def resume(recording: Any, left: tuple[Any, ...]) -> None:
         if held is not None and held[0] is recording:
             # What is outside of the request may be another thing by now, in another thread.
             slot.held.set((recording, held[1], slot.held.get()))
+
+
+class Carried:
+    """What this context has of a request, for a thread to go on with it."""
+
+    __slots__ = ("_current", "_held")
+
+    def __init__(self) -> None:
+        self._current = CURRENT.get()
+        self._held = tuple(slot.held.get() for slot in SLOTS)
+
+    def enter(self) -> None:
+        """Let this context be in the request, wherever that has got to."""
+        CURRENT.set(self._current)
+        for slot, held in zip(SLOTS, self._held):
+            slot.held.set(held)
+
+
+def carry() -> Carried | None:
+    """Return what a thread takes along from here; None outside of requests, and for exporters."""
+    return None if CURRENT.get() is None or is_exporter() else Carried()
+
+
+def open_span(recording: Any) -> Any:
+    """Return the application's innermost span that is open where a request ends, None for none."""
+    held = SPAN.holds(recording)
+    return recording.innermost if held is None else held[1]
 
 
 def _replace_slot(module_name: str, of_request: Callable[[Any], Any], *, keeps: bool = False) -> RequestSlot:

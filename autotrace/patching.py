@@ -18,3 +18,9 @@ def wrap_method(module: Any, path: str, make: Callable[..., Any], *arguments: An
         # An inherited method would be frozen here: whoever patches the base class later would be ignored.
         raise AttributeError(f"{path} is inherited")
     wrapt.apply_patch(owner, name, make(original, *arguments))
+
+
+def wrap_where_defined(owner: type, name: str, make: Callable[..., Any], *arguments: Any) -> None:
+    """Do the same with the method that `owner` has, in the class that defines it."""
+    base = next(base for base in owner.__mro__ if name in vars(base))
+    wrapt.apply_patch(base, name, make(vars(base)[name], *arguments))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Mapping, Option
 from . import exceptions, guard
 from .current import CURRENT
 from .ids import new_ids, on_new_process
-from .opencensus import NO_TRACER, release
+from .opencensus import NO_TRACER, open_span, release
 from .propagation import Extract, Remote, tracecontext
 from .sampling import score
 from .spans import export_children
@@ -28,6 +28,10 @@ Environ = Mapping[str, Any]
 # What remains of a request's environ after its end.
 _NOTHING: Environ = MappingProxyType({})
 Sampler = Callable[[str, Optional[Remote]], Optional[float]]
+
+
+# Exceptions that are remembered as told.
+_TOLD_MOST = 20
 
 
 class Passing:
@@ -51,6 +55,7 @@ class Passing:
     recorder: Any = None
     tracer: Any = NO_TRACER
     span: Any = None
+    innermost: Any = None
 
     def close(self) -> None:
         """End the request."""
@@ -87,6 +92,10 @@ class Recording:
     inner: Any = None
     failed = False
     failure: exceptions.Failure | None = None
+    # Exceptions that were told while the request ran.
+    told: tuple[exceptions.Failure, ...] = ()
+    # The framework's request, where `Recorder.locate` needs it.
+    asked: Any = None
     sent = False
     status: str | None = None
     route: str | None = None
@@ -95,6 +104,8 @@ class Recording:
     # OpenCensus's tracer and span, made when the application asks for them.
     tracer: Any = None
     span: Any = None
+    # The application's span that was open when the request was last left.
+    innermost: Any = None
     duration = 0
     recorder: Recorder
     environ: Environ
@@ -144,6 +155,23 @@ class Recording:
         except Exception as problem:
             guard.failed("reading an exception", problem)
 
+    def tell(self, failure: exceptions.Failure) -> bool:
+        """Note that an exception is told by itself, as a log line; False where that was done already."""
+        if exceptions.is_among(failure, self.told):
+            return False
+        self.told = (*self.told, failure)[-_TOLD_MOST:]
+        return True
+
+    def find_route(self) -> str | None:
+        """Return the route, looked for in the framework as long as the request runs; never raises."""
+        locate = self.recorder.locate
+        if self.route is None and self.open and locate is not None:
+            try:
+                locate(self)
+            except Exception as error:
+                guard.failed("looking for a route", error)
+        return self.route
+
     def finish(self) -> None:
         """End the request and hand it to the exporter; only the first call counts. Never raises."""
         if not self.open:
@@ -164,14 +192,14 @@ class Recording:
     def _export(self) -> None:
         if self.span is not None:
             try:
-                export_children(self)
+                export_children(self, open_span(self))
             except Exception as error:
                 guard.failed("exporting the spans of a request", error)
         try:
             self.recorder.exporter.request(self)
             if self.failure is not None:
                 reason = self.reason
-                if reason is not None:
+                if reason is not None and not exceptions.is_among(reason, self.told):
                     self.recorder.exporter.exception(self, reason)
         except Exception as error:
             guard.failed("exporting a request", error)
@@ -179,7 +207,7 @@ class Recording:
         self.environ = _NOTHING
         # A span has had its tracer by now, and attributes are a span's.
         if self.tracer is not None or self.inner is not None:
-            self.inner = self.span = self.tracer = self.attributes = None
+            self.inner = self.span = self.tracer = self.attributes = self.innermost = None
 
 
 class Unsampled(Recording):
@@ -223,6 +251,8 @@ class Recorder:
         hidden_hosts: Iterable[str] = (),
     ) -> None:
         self.exporter = exporter
+        # Notes the route of a request that still runs; set by the framework.
+        self.locate: Callable[[Any], object] | None = None
         # What outgoing calls are not recorded for.
         self.hidden_hosts = frozenset(host.lower() for host in hidden_hosts)
         self.blacklist = blacklist

@@ -9,6 +9,7 @@ import time
 from typing import Callable, NamedTuple, Protocol
 
 from . import guard, imports
+from .current import SENDING
 from .spool import BATCH_SIZE, Batch, Spool
 
 # Seconds from one post to the next: under load a batch gathers in between.
@@ -250,12 +251,15 @@ class Journal:
         return max(GATHER, min(until, ADOPT_INTERVAL))
 
     def _guarded_drain(self) -> None:
+        outer = SENDING.get()
+        SENDING.set(True)
         try:
             self._drain()
         except Exception as error:
             guard.failed("sending telemetry", error)
             self._back_off(None)
         finally:
+            SENDING.set(outer)
             self.spool.keep()
 
     def _drain(self) -> None:

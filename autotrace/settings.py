@@ -205,6 +205,19 @@ class Settings:
             check=values.one_of(_LIBRARIES),
         ),
     )
+    logs: int | None = field(
+        default=None,
+        metadata=_declare(
+            "AUTOTRACE_LOGS",
+            values.log_level,
+            "LEVEL",
+            "off",
+            "From which level on the log records that reach the root logger are sent, under the request that they were "
+            "made in. Loggers, handlers and levels stay as the application has them.",
+            "debug, info, warning, error, critical or off",
+            words=values.LOG_LEVELS,
+        ),
+    )
     failed_statuses: tuple[tuple[int, int], ...] = field(
         default=((400, 400), (402, 599)),
         metadata=_declare(

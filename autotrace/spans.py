@@ -23,6 +23,7 @@ from opencensus.trace.propagation.tracestate_string_format import TracestateStri
 from opencensus.trace.tracers import context_tracer, noop_tracer
 
 from . import guard
+from .messages import of_annotation
 from .propagation import propagator_of
 from .times import timestamp
 
@@ -210,25 +211,29 @@ def span_of(recording: Any) -> Any:
     return recording.span
 
 
-def export_children(recording: Recording) -> None:
+def export_children(recording: Recording, innermost: Any) -> None:
     """Export the spans that nobody else will, as the request ends.
 
     Those made with `current_span().span()` have no tracer that would; those that the application forgot to end do so
-    now, as they do with OpenCensus's own middleware.
+    now, as they do with OpenCensus's own middleware: `innermost` and the open ones around it. What is open in threads
+    and tasks ends there.
     """
     request_tracer = tracer_of(recording)
     children = recording.span.__dict__.get("_child_spans", ())
     own = context_tracer.ContextTracer(exporter=None, span_context=request_tracer.span_context)
     rest = [data for child in children for data in own.get_span_datas(child) if data.end_time]
     inner = request_tracer.__dict__.get("tracer")
-    forgotten = inner.list_collected_spans() if inner is not None else []
-    while forgotten:
-        last = forgotten.pop()
-        last.finish()
-        rest += own.get_span_datas(last)
+    started = inner.list_collected_spans() if inner is not None else []
+    while isinstance(innermost, TimelySpan) and innermost in started:
+        started.remove(innermost)
+        innermost.finish()
+        rest += own.get_span_datas(innermost)
+        innermost = innermost.parent_span
     for data in rest:
         # One at a time: a span that cannot be exported costs none but itself.
         request_tracer.exporter.export([data])
+    for annotation in recording.span.__dict__.get("annotations", ()):
+        recording.recorder.exporter.message(recording, of_annotation(annotation, recording.span_id))
 
 
 def describe_call(call: Call, described: Any) -> None:

@@ -16,6 +16,8 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _GUID = r"(?i)([0-9a-f]{8})-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}"
 _PATTERN = r"\s*re:"
 _HOST = r"[\w*.-]+(?::\d{1,5})?|\[[0-9a-fA-F:.]+\](?::\d{1,5})?"
+# In the order of their numbers, which are ten apart.
+LOG_LEVELS = ("off", "debug", "info", "warning", "error", "critical")
 
 
 def given(environ: Mapping[str, str], variable: str) -> str:
@@ -121,6 +123,14 @@ def name(text: str) -> str:
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("it is not UTF-8")
     return text
+
+
+def log_level(text: str) -> int | None:
+    """Parse a level of the logging module, or off."""
+    word = text.lower()
+    if word not in LOG_LEVELS:
+        raise ValueError("it is none of the accepted words")
+    return None if word == "off" else 10 * LOG_LEVELS.index(word)
 
 
 def directory(text: str) -> str:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from typing import Callable, Sequence
 
-from benchmarks import loads, publish, report, rounds, starts
+from benchmarks import calls, loads, publish, report, rounds, starts
 from benchmarks.environments import HERE, SetupError, say, versions
 from benchmarks.figures import SETUP, Notes, Plan, Samples, new_samples
 from benchmarks.peers import BASELINE, FRAMEWORKS, PEERS, Peer
@@ -60,19 +60,24 @@ def measure(frameworks: Sequence[str], plan: Plan, peers: Sequence[Peer]) -> Mea
     found = {peer.title: set_up(peer, notes) for peer in peers}
     able = [peer for peer in peers if (peer.name, SETUP) not in notes]
     requests: dict[str, Samples] = {framework: new_samples() for framework in frameworks}
+    called: dict[str, Samples] = {workload.app: new_samples() for workload in calls.WORKLOADS}
     started, loaded = new_samples(), new_samples()
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as name:
         folder = pathlib.Path(name)
         for framework, samples in requests.items():
             say(f"measuring requests with {framework}")
-            rounds.measure(framework, able, plan, folder, samples, notes)
+            rounds.measure(
+                framework, [peer for peer in able if framework in peer.frameworks], plan, folder, samples, notes
+            )
         first = frameworks[0]
         able = [peer for peer in able if first in peer.frameworks and (peer.name, first) not in notes]
+        say("measuring outgoing calls")
+        calls.measure(able, plan, folder, called, notes)
         say("measuring starts")
         starts.measure(first, able, plan, folder, started, notes)
         say("measuring full load")
         loads.measure(first, able, plan, folder, loaded, notes)
-    return Measured(plan, peers, found, requests, started, loaded, notes)
+    return Measured(plan, peers, found, requests, called, started, loaded, notes)
 
 
 def set_up(peer: Peer, notes: Notes) -> dict[str, str]:

@@ -17,7 +17,7 @@ from benchmarks.peers import FRAMEWORKS, Peer
 
 HERE = pathlib.Path(__file__).resolve().parent
 FOLDER = HERE.parent / ".venv-bench"
-SERVERS = (*FRAMEWORKS, "gunicorn")
+SERVERS = (*FRAMEWORKS, "gunicorn", "requests")
 FOREIGN = (
     *("AUTOTRACE_", "_AUTOTRACE_", "APPLICATIONINSIGHTS_", "APPINSIGHTS_", "WIRING_"),
     *("OTEL_", "DD_", "_DD_", "NEW_RELIC_", "ELASTIC_APM_", "PYTHON", "DJANGO_"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import loads, starts
+from benchmarks import calls, loads, starts
 from benchmarks.figures import Plan
 
 
@@ -14,6 +14,7 @@ def describe(plan: Plan) -> str:
         requests=starts.REQUESTS,
         connections=loads.CONNECTIONS,
         delay=loads.DELAY * 1000,
+        calls=calls.COUNT,
         patience=loads.PATIENCE,
         **plan._asdict(),
     )
@@ -41,6 +42,9 @@ has a setting for it: `benchmarks/peers.py` says what.
   used meanwhile. Waiting for another thread of the process counts, as that is the peer's doing; standing still while
   another program has the processor does not. Waiting for a disk or a network would not count either, and could hide
   behind it. *wall p99* is plain time: nothing hides from it, and other programs on the machine disturb it.
+- **Outgoing calls.** The CPU time of a Flask request that makes {calls} calls, less that of one that makes none, a
+  call. What a peer adds is the difference to the bare application of both. A statement goes to SQLite in memory, an
+  HTTP call over a kept connection to another process. What a peer does not record has no figure.
 - **Starts.** gunicorn with 2 workers and Flask, from the command to the first response; runs: {starts}. Memory is the
   PSS of all its processes when {requests} requests have been sent. Runs of `python -c pass`: {programs}.
 - **Full load, slow endpoint.** gunicorn with 2 workers of 4 threads and Flask gets {load:g} s of requests without a

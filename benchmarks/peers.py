@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Mapping, NamedTuple
 
 FRAMEWORKS = ("flask", "django", "pyramid")
+# The applications with outgoing calls, see calls.py.
+CALLS = ("statements", "requests")
 # The peers that others are compared with.
 BASELINE, BY_HAND = "none", "opencensus"
 
@@ -25,6 +27,8 @@ class Peer(NamedTuple):
     Insights, {url}, {port} and {certificate} are the endpoint's, {key} is the process's own, {folder} is a scratch
     directory and {here} that of the benchmarks.
 
+    `calls` are the applications with outgoing calls of calls.py whose calls the peer records.
+
     `sends` tells that the endpoint can count one item a request. `settle` is how many seconds after a request its
     item is sent at the latest, where the endpoint cannot tell. `note` is what a reader of its figures has to know.
     """
@@ -41,6 +45,7 @@ class Peer(NamedTuple):
     blacklisted: Mapping[str, str] | None = None
     sampled: Mapping[str, str] | None = None
     frameworks: tuple[str, ...] = FRAMEWORKS
+    calls: tuple[str, ...] = CALLS
     sends: bool = True
     settle: float = 1.5
     note: str = ""
@@ -51,6 +56,8 @@ OTEL = (
     "opentelemetry-instrumentation-django",
     "opentelemetry-instrumentation-flask",
     "opentelemetry-instrumentation-pyramid",
+    "opentelemetry-instrumentation-requests",
+    "opentelemetry-instrumentation-sqlite3",
     "opentelemetry-instrumentation-wsgi",
 )
 # Off: metrics and logs.
@@ -75,8 +82,11 @@ PEERS = (
             "opencensus-ext-django==0.8.0",
             "opencensus-ext-flask==0.8.2",
             "opencensus-ext-pyramid==0.7.3",
+            "opencensus-ext-requests==0.8.0",
         ),
         apps="opencensus",
+        # It has no integration for sqlite3.
+        calls=("requests",),
         # Off: statistics about the exporter itself.
         environment={
             "APPLICATIONINSIGHTS_CONNECTION_STRING": "{connection}",
@@ -184,6 +194,8 @@ PEERS = (
             "ELASTIC_APM_BREAKDOWN_METRICS": "false",
             "ELASTIC_APM_CENTRAL_CONFIG": "false",
             "ELASTIC_APM_CLOUD_PROVIDER": "none",
+            # Off: one span for several calls.
+            "ELASTIC_APM_SPAN_COMPRESSION_ENABLED": "false",
         },
         hurried={"ELASTIC_APM_API_REQUEST_TIME": "1s"},
         blacklisted={"ELASTIC_APM_TRANSACTION_IGNORE_URLS": "/users*"},

@@ -8,10 +8,11 @@ import platform
 from statistics import median
 from typing import Iterable, Iterator, Mapping, NamedTuple, Sequence
 
-from benchmarks.cells import NOTHING, arrivals, figure, share, table, worst
+from benchmarks import calls
+from benchmarks.cells import NOTHING, arrivals, figure, number, share, table, worst
 from benchmarks.figures import BLACKLISTED, TENTH, TRACED, UNSAMPLED, Notes, Plan, Samples
 from benchmarks.method import describe
-from benchmarks.peers import Peer
+from benchmarks.peers import BASELINE, Peer
 
 BEGIN, END = "<!-- bench: written by make bench -->", "<!-- end of bench -->"
 MODES = (BLACKLISTED, TENTH, UNSAMPLED)
@@ -20,12 +21,13 @@ STARTS = {"program": ("s", 2), "first": ("s", 2), "memory": ("MiB", 0)}
 
 
 class Measured(NamedTuple):
-    """All that was measured: requests by framework, starts, loads; and the versions of packages by peer title."""
+    """All that was measured: requests by framework, calls by application, starts, loads; versions by peer title."""
 
     plan: Plan
     peers: Sequence[Peer]
     versions: Mapping[str, Mapping[str, str]]
     requests: Mapping[str, Samples]
+    calls: Mapping[str, Samples]
     starts: Samples
     loads: Samples
     notes: Notes
@@ -42,7 +44,7 @@ def whole(measured: Measured, chart: str) -> str:
 
 def block(measured: Measured, chart: str) -> str:
     """Return everything at a glance, between the markers."""
-    parts = [BEGIN, machine(), summary(measured), delivery(measured), "\n".join(notes(measured))]
+    parts = [BEGIN, machine(), summary(measured), outgoing(measured), delivery(measured), "\n".join(notes(measured))]
     return "\n\n".join([*filter(None, parts), f"![CPU time and latency that each peer adds]({chart})", END])
 
 
@@ -77,6 +79,19 @@ def summary(measured: Measured) -> str:
         row += [figure(peer, measured.starts, TRACED, name, *form) for name, form in STARTS.items()]
         rows.append([*row, *arrivals(peer, list(frameworks.values()))])
     return table(columns, rows)
+
+
+def outgoing(measured: Measured) -> str:
+    """Return what an outgoing call costs, a row for each peer; "" when Flask was not measured, which makes them."""
+    without = measured.requests.get("flask")
+    if not without:
+        return ""
+    rows = []
+    for peer in measured.peers:
+        costs = [calls.cost(peer, measured.calls[workload.app], without) for workload in calls.WORKLOADS]
+        cells = [NOTHING if one is None else number(one, "", 1, signed=peer.name != BASELINE) for one in costs]
+        rows.append([peer.title, *cells])
+    return table(["CPU µs an outgoing call", *(workload.title for workload in calls.WORKLOADS)], rows)
 
 
 def delivery(measured: Measured) -> str:

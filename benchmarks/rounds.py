@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-from typing import Iterator, Mapping, NamedTuple, Sequence
+from typing import Callable, Iterator, Mapping, NamedTuple, Sequence
 
 from benchmarks import processes
 from benchmarks.figures import BARE, BLACKLISTED, TENTH, TRACED, UNSAMPLED, Notes, Plan, Samples
@@ -15,6 +15,8 @@ FIGURES = ("cpu", "p50", "p99", "p99.9", "wall p99")
 # Counted since the start of a process: its last answer has them all.
 DELIVERY = ("sent", "items", "again")
 
+Ways = Callable[[Peer], Iterator[Mode]]
+
 
 class Lane(NamedTuple):
     """The drivers of one peer, by mode."""
@@ -24,17 +26,23 @@ class Lane(NamedTuple):
 
 
 def measure(
-    framework: str, peers: Sequence[Peer], plan: Plan, folder: pathlib.Path, samples: Samples, notes: Notes
+    framework: str,
+    peers: Sequence[Peer],
+    plan: Plan,
+    folder: pathlib.Path,
+    samples: Samples,
+    notes: Notes,
+    ways: Ways | None = None,
 ) -> None:
-    """Measure the application of one framework under each peer, in each way that the peer can be set.
+    """Measure the application of one framework under each peer, in each of the `ways` that the peer can be set.
 
     A peer that breaks is noted and left out from there on.
     """
     for _ in range(plan.generations):
-        able = [peer for peer in peers if framework in peer.frameworks and (peer.name, framework) not in notes]
+        able = [peer for peer in peers if (peer.name, framework) not in notes]
         with contextlib.ExitStack() as stack:
             place = stack.enter_context(processes.endpoint(folder))
-            lanes = [Lane(peer, start(stack, peer, framework, place)) for peer in able]
+            lanes = [Lane(peer, start(stack, peer, framework, place, ways or modes)) for peer in able]
             bare = lanes[0].drivers[TRACED]
             for work in (warm_up, *[take_turn] * plan.rounds, take_stock):
                 for lane in list(lanes):
@@ -48,9 +56,9 @@ def measure(
                         forget(samples, lane.peer)
 
 
-def start(stack: contextlib.ExitStack, peer: Peer, framework: str, place: Place) -> dict[str, Driven]:
+def start(stack: contextlib.ExitStack, peer: Peer, framework: str, place: Place, ways: Ways) -> dict[str, Driven]:
     """Start a driver for each way to set a peer; all of them start at once, and `warm_up` waits for them."""
-    return {mode.name: stack.enter_context(processes.driver(peer, framework, mode, place)) for mode in modes(peer)}
+    return {mode.name: stack.enter_context(processes.driver(peer, framework, mode, place)) for mode in ways(peer)}
 
 
 def warm_up(lane: Lane, bare: Driven, plan: Plan, samples: Samples) -> None:

@@ -51,7 +51,12 @@ def postgresql() -> Iterator[Database]:
             "-c",
             "listen_addresses=127.0.0.1",
         ]
-        with _server(_as("postgres", [*words, "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]), database):
+        with _server(
+            _as(
+                "postgres", [*words, "-c", f"unix_socket_directories={folder}", "-c", "fsync=off", "-c", "timezone=UTC"]
+            ),
+            database,
+        ):
             create = [str(binary / "createdb"), "-h", "127.0.0.1", "-p", str(database.port), "-U", "clerk", "shop"]
             _run(create, patience=START)
             yield database
@@ -97,8 +102,8 @@ def mysql() -> Iterator[Database]:
 
 
 @contextlib.contextmanager
-def redis() -> Iterator[Database]:
-    """Run a Redis server."""
+def redis(*options: str) -> Iterator[Database]:
+    """Run a Redis server; `options` are more of its command line."""
     need(shutil.which("redis-server"), "Redis is not installed (apt-get install redis-server)")
     with _folder("redis") as folder:
         database = Database("127.0.0.1", free_port(), name="0")
@@ -112,6 +117,7 @@ def redis() -> Iterator[Database]:
             "",
             "--dir",
             str(folder),
+            *options,
         ]
         with _server(_as("redis", words), database):
             yield database

@@ -20,10 +20,13 @@ from tests.recordings import Kept, Shop, said, visit
 @lru_cache(maxsize=None)
 def patch(name: str) -> None:
     """Patch a library of the settings' list in this process; it stays patched."""
-    for module, hook in targets.LIBRARIES:
+    for target, hook in targets.LIBRARIES:
         if targets.name_of(hook) == name:
             where, _, function = hook.partition(":")
-            getattr(importlib.import_module(where), function)(importlib.import_module(module))
+            # An old version of a library may not have all of them.
+            with contextlib.suppress(ModuleNotFoundError):
+                module = importlib.import_module(target)
+                getattr(importlib.import_module(where), function)(module)
 
 
 def patch_installed(name: str) -> None:
@@ -44,14 +47,24 @@ class Seen(NamedTuple):
 
 
 _VARIES = ("ver", "id", "duration", "properties")
+# Before it the interpreter puts frames back into a traceback.
+HIDES_FRAMES = sys.version_info >= (3, 11)
 
 
-def record(view: Callable[[], object], env: Mapping[str, str] | None = None, **recorder: Any) -> Seen:
-    """Record a request that runs `view`. Each call must hang under it; `recorder` are options of the Recorder."""
+def record(
+    view: Callable[[], object],
+    env: Mapping[str, str] | None = None,
+    caller: Mapping[str, str] | None = None,
+    **recorder: Any,
+) -> Seen:
+    """Record a request that runs `view`. Each call must hang under it.
+
+    `caller` are the headers that the request comes with, as in an environ; `recorder` are options of the Recorder.
+    """
     kept = Kept(env)
     shop = Shop(Recorder(kept, **recorder))
     shop.view = view
-    visit(shop)
+    visit(shop, **(caller or {}))
     items = kept.items()
     (request,) = (item for item in items if item["data"]["baseType"] == "RequestData")
     calls = [item for item in items if item["data"]["baseType"] == "RemoteDependencyData"]

@@ -40,9 +40,13 @@ class Kept:
         """Keep the line of an outgoing call."""
         self.wire.append(self._lines.call(recording, call))
 
+    def message(self, recording: Any, message: Any) -> None:
+        """Keep the line of a log line."""
+        self.wire.append(self._lines.message(recording, message))
+
     def spans(self, recording: Any, span_datas: list[Any]) -> None:
         """Keep the lines of spans."""
-        self.wire.extend(self._lines.span(recording, data) for data in span_datas)
+        self.wire.extend(self._lines.spans(recording, span_datas))
 
     def items(self) -> list[dict[str, Any]]:
         """Return the items that were kept since the last call; each must be as the service wants it."""

@@ -241,7 +241,10 @@ def check_sense(item: dict[str, Any], base_type: str, base: dict[str, Any]) -> I
     if not base_type.startswith(item["name"].rpartition(".")[2]):
         yield Fault(0, f"an item named {item['name']} holds {base_type}")
     tags = item.get("tags", {})
-    if not TRACE_ID.match(tags.get("ai.operation.id", "")) and base_type != "MetricData":
+    # A log line may be made outside of all operations, and then hangs under nothing either.
+    is_outside = base_type in ("MessageData", "ExceptionData") and "ai.operation.parentId" not in tags
+    missing = "1" * 32 if is_outside or base_type == "MetricData" else ""
+    if not TRACE_ID.match(tags.get("ai.operation.id", missing)):
         yield Fault(0, f"ai.operation.id is {tags.get('ai.operation.id')!r}")
     if not SPAN_ID.match(tags.get("ai.operation.parentId", "1" * 16)):
         yield Fault(0, f"ai.operation.parentId is {tags['ai.operation.parentId']!r}")

@@ -183,7 +183,7 @@ def measured() -> Measured:
     peers = [peer for peer in PEERS if peer.name in (BASELINE, BY_HAND, "autotrace")]
     given = samples({BASELINE: [100, 110], BY_HAND: [400, 420], "autotrace": [130, 139]})
     started = samples({BASELINE: [0.1], "autotrace": [0.2]})
-    return Measured(SHORT, peers, {}, {"flask": given, "django": given}, started, figures.new_samples(), {})
+    return Measured(SHORT, peers, {}, {"flask": given, "django": given}, {}, started, figures.new_samples(), {})
 
 
 def titles_of(path: pathlib.Path) -> set[str]:

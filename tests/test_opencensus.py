@@ -223,9 +223,10 @@ def test_values_that_cannot_be_written(kept: Talk) -> None:
         assert properties["nan"] == "nan"
 
 
-def test_threads_of_the_application_have_no_request(kept: Talk) -> None:
-    assert kept.seen["thread"].said == {"tracer": ["NoopTracer"]}
-    assert not kept.seen["thread"].spans
+def test_threads_of_the_application_belong_to_the_request(kept: Talk) -> None:
+    seen = kept.seen["thread"]
+    assert seen.said == {"tracer": ["RequestTracer"]}
+    assert {name: parent(item) for name, item in seen.spans.items()} == {"in a thread": seen.id}
 
 
 def test_spans_in_bodies(kept: Talk) -> None:

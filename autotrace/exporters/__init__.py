@@ -11,6 +11,7 @@ from ..expressions import Expression
 if TYPE_CHECKING:
     from ..calls import Call
     from ..exceptions import Failure
+    from ..messages import Message
     from ..recorder import Recording
     from ..settings import Settings
 
@@ -33,6 +34,9 @@ class Exporter(Protocol):
 
     def call(self, recording: Recording, call: Call) -> None:
         """Export an outgoing call that ended."""
+
+    def message(self, recording: Recording | None, message: Message) -> None:
+        """Export a log line, made in a request or in none."""
 
     def spans(self, recording: Recording, span_datas: list[Any]) -> None:
         """Export OpenCensus SpanData of spans that ended inside a request."""

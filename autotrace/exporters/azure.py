@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..calls import Call
     from ..connection_string import ConnectionString
     from ..exceptions import Failure
+    from ..messages import Message
     from ..recorder import Recording
     from ..settings import Settings
 
@@ -61,11 +62,16 @@ class AzureExporter:
         lines = self._lines or self._open()
         self._append(lines.call(recording, call))
 
-    def spans(self, recording: Recording, span_datas: list[Any]) -> None:
-        """Write a dependency line for each span."""
+    def message(self, recording: Recording | None, message: Message) -> None:
+        """Write the line of a log line."""
         lines = self._lines or self._open()
-        for data in span_datas:
-            self._append(lines.span(recording, data))
+        self._append(lines.message(recording, message))
+
+    def spans(self, recording: Recording, span_datas: list[Any]) -> None:
+        """Write a dependency line for each span, and a message line for each annotation on it."""
+        lines = self._lines or self._open()
+        for line in lines.spans(recording, span_datas):
+            self._append(line)
 
     def _first_request(self, recording: Recording) -> None:
         self._open()

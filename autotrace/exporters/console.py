@@ -12,6 +12,7 @@ from ..items import Lines
 if TYPE_CHECKING:
     from ..calls import Call
     from ..exceptions import Failure
+    from ..messages import Message
     from ..recorder import Recording
     from ..settings import Settings
 
@@ -40,10 +41,14 @@ class ConsoleExporter:
         """Print a line for an outgoing call."""
         self._print(json.loads(self._wire().call(recording, call)))
 
+    def message(self, recording: Recording | None, message: Message) -> None:
+        """Print a line for a log line."""
+        self._print(json.loads(self._wire().message(recording, message)))
+
     def spans(self, recording: Recording, span_datas: list[Any]) -> None:
-        """Print a line for each span."""
-        for data in span_datas:
-            self._print(json.loads(self._wire().span(recording, data)))
+        """Print a line for each span, and one for each annotation on it."""
+        for line in self._wire().spans(recording, span_datas):
+            self._print(json.loads(line))
 
     def _wire(self) -> Lines:
         if self._lines is None:
@@ -57,11 +62,14 @@ class ConsoleExporter:
         words = [item["time"][11:23], item["tags"]["ai.cloud.role"]]
         if "exceptions" in data:
             words += ["exception", data["problemId"], data["exceptions"][0]["message"][:200]]
+        elif "message" in data:
+            words += [data["severityLevel"].lower(), data["message"][:200]]
         else:
             words += [data["name"], data.get("responseCode") or data["type"]]
             words += [f"{_milliseconds(data['duration']):.1f} ms", data.get("url", "")]
             words.append("" if data["success"] else "FAILED")
-        words.append(f"operation {item['tags']['ai.operation.id']}")
+        if "ai.operation.id" in item["tags"]:
+            words.append(f"operation {item['tags']['ai.operation.id']}")
         line = "  ".join(word for word in words if word)
         # Names and addresses are a stranger's words: no control character of theirs reaches a terminal.
         safe = "".join(character if character.isprintable() else "?" for character in line)

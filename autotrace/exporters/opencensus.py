@@ -23,6 +23,7 @@ from . import open_default
 if TYPE_CHECKING:
     from ..calls import Call
     from ..exceptions import Failure
+    from ..messages import Message
     from ..recorder import Recording
     from ..settings import Settings
 
@@ -55,6 +56,13 @@ class OpenCensusExporter:
         """Queue an outgoing call as a span of kind CLIENT."""
         self._feeder().put(Entry(recording, [call_span(recording, call)], None))
 
+    def message(self, recording: Recording | None, message: Message) -> None:
+        """Queue a log line, for an exporter of ours: those of OpenCensus's traces take none."""
+        if self._settings.logs is not None:
+            guard.warn("log lines", "an OpenCensus exporter of traces takes no log lines: AUTOTRACE_LOGS sends none")
+        feeder = self._feeder()
+        feeder.put(Entry(recording, [], feeder.lines.message(recording, message)))
+
     def spans(self, recording: Recording, span_datas: list[Any]) -> None:
         """Queue the spans as they are."""
         self._feeder().put(Entry(recording, span_datas, None))
@@ -86,7 +94,7 @@ class Entry(NamedTuple):
     An exception is a wire line alone.
     """
 
-    recording: Recording
+    recording: Recording | None
     span_datas: list[Any]
     line: bytes | None
 

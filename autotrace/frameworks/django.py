@@ -52,6 +52,7 @@ def _note_response(original: Any) -> Any:
         # Most often at first sight, without a call.
         if getattr(request, "environ", None) is not current.environ and not _is_called_with(current, request):
             return original(self, request)
+        current.asked = request
         try:
             response = original(self, request)
             current.buffered = getattr(response, "streaming", True) is False
@@ -60,6 +61,7 @@ def _note_response(original: Any) -> Any:
             hide_frame(error)
             raise
         finally:
+            current.asked = None
             _note_route(current, request, request.environ)
 
     return get_response
@@ -71,12 +73,14 @@ def _note_request(original: Any) -> Any:
         current = CURRENT.get()
         if current is None or not _is_served(current, request):
             return await original(self, request)
+        current.asked = request
         try:
             return await original(self, request)
         except BaseException as error:
             hide_frame(error)
             raise
         finally:
+            current.asked = None
             _note_route(current, request, current.environ)
 
     return get_response_async
@@ -150,6 +154,13 @@ def _note_route(current: Any, request: Any, environ: Any) -> None:
         guard.failed("reading a Django request", error)
 
 
+def _locate(current: Any) -> None:
+    """Note the route of a request that is on its way, if it is known."""
+    request = current.asked
+    if request is not None:
+        _note_route(current, request, getattr(request, "environ", current.environ))
+
+
 def _remember(route: str) -> str:
     template = _clean[route] = "/" + template_of(route)
     return template
@@ -208,8 +219,11 @@ def _build(handler: Any) -> Recorder | None:
         urls = getattr(settings, "ROOT_URLCONF", None)
         package = (urls if isinstance(urls, str) else getattr(urls, "__name__", "")).partition(".")[0]
         in_code = getattr(settings, "OPENCENSUS", None)
+        recorder = build_recorder(package or "django", in_code, _has_middleware(settings))
+        if recorder is not None:
+            recorder.locate = _locate
         # Of two threads that come first together, both use what one has built.
-        return _recorder.setdefault("django", build_recorder(package or "django", in_code, _has_middleware(settings)))
+        return _recorder.setdefault("django", recorder)
 
 
 def _has_middleware(settings: Any) -> str | None:

@@ -13,7 +13,7 @@ from .. import guard, wsgi
 from ..applications import build_recorder
 from ..current import CURRENT
 from ..exceptions import hide_frame
-from ..patching import wrap_method
+from ..patching import wrap_method, wrap_where_defined
 from ..recorder import Recorder, Recorders
 
 # Kinds of response bodies that are in memory.
@@ -30,10 +30,9 @@ def patch(module: Any) -> None:
     if sys.version_info < (3, 11):
         # Later versions let `finalize_request` hide its frame by itself.
         wrap_method(module, "Flask.log_exception", _without_us, module.Flask.finalize_request.__code__)
-    for name, make in (("should_ignore_error", _note_late_route), ("_find_error_handler", _note_error)):
-        # Of the class that defines it: Flask itself, or what Flask and Quart share.
-        base = next(base for base in module.Flask.__mro__ if name in vars(base))
-        wrap_method(sys.modules[base.__module__], f"{base.__name__}.{name}", make)
+    # Flask's own, or of what Flask and Quart share.
+    wrap_where_defined(module.Flask, "should_ignore_error", _note_late_route)
+    wrap_where_defined(module.Flask, "_find_error_handler", _note_error)
 
 
 def _traced(original: Any, outer: Any, inner: Any) -> Any:
@@ -163,8 +162,19 @@ def _note_route(current: Any) -> None:
         guard.failed("reading a Flask request", error)
 
 
+def _locate(current: Any) -> None:
+    """Note the rule of a request that is on its way, if it is known."""
+    environ = current.environ
+    rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
+    if rule is not None:
+        current.route, current.mount = rule.rule, environ.get("SCRIPT_NAME", "")
+
+
 def _build(app: Any) -> Recorder | None:
-    return build_recorder(app.name, app.config.get("OPENCENSUS"), _has_middleware(app))
+    recorder = build_recorder(app.name, app.config.get("OPENCENSUS"), _has_middleware(app))
+    if recorder is not None:
+        recorder.locate = _locate
+    return recorder
 
 
 def _has_middleware(app: Any) -> str | None:

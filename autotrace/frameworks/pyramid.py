@@ -33,6 +33,7 @@ def _note_route(original: Any) -> Any:
         if current is None or not current.live or not _is_same(current.environ, request.environ):
             return original(self, request)
         found = True
+        current.asked = request
         try:
             return original(self, request)
         except BaseException as error:
@@ -42,14 +43,26 @@ def _note_route(original: Any) -> Any:
             hide_frame(error)
             raise
         finally:
+            current.asked = None
             # Learnt now: the router takes the context away from the request when it ends.
-            try:
-                current.mount = request.environ.get("SCRIPT_NAME", "")
-                current.route = _route(request.__dict__, found)
-            except Exception as error:
-                guard.failed("reading a Pyramid request", error)
+            _learn(current, request, found)
 
     return handle_request
+
+
+def _learn(current: Any, request: Any, found: bool) -> None:
+    """Note where a request has got to; never raises."""
+    try:
+        current.mount = request.environ.get("SCRIPT_NAME", "")
+        current.route = _route(request.__dict__, found)
+    except Exception as error:
+        guard.failed("reading a Pyramid request", error)
+
+
+def _locate(current: Any) -> None:
+    """Note the route of a request that is on its way, if it is known."""
+    if current.asked is not None:
+        _learn(current, current.asked, True)
 
 
 def _note_error(original: Any) -> Any:
@@ -95,7 +108,10 @@ def _route(attributes: Any, found: bool) -> str | None:
 def _build(router: Any) -> Recorder | None:
     registry = router.registry
     name = getattr(registry, "package_name", "") or "pyramid"
-    return build_recorder(name, (registry.settings or {}).get("OPENCENSUS"), _has_middleware(registry))
+    recorder = build_recorder(name, (registry.settings or {}).get("OPENCENSUS"), _has_middleware(registry))
+    if recorder is not None:
+        recorder.locate = _locate
+    return recorder
 
 
 def _has_middleware(registry: Any) -> str | None:

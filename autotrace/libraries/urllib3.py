@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 from functools import wraps
+from time import perf_counter_ns, time_ns
 from typing import Any
 
 from .. import guard
-from ..calls import CALL, begun
+from ..calls import begun
 from ..exceptions import hide_frame
 from ..patching import wrap_method
 from . import http
+from .http_client import OUTER
 
 
 def patch(module: Any) -> None:
-    """Wrap `HTTPConnectionPool._make_request`, in which a connection is made, and used."""
+    """Wrap where a connection is made and used, and where a tunnel through a proxy is made in front of that."""
     wrap_method(module, "HTTPConnectionPool._make_request", _traced)
+    wrap_method(module, "HTTPSConnectionPool._prepare_proxy", _tell_failures)
 
 
 def _traced(original: Any) -> Any:
     @wraps(original)
-    def _make_request(*args: Any, **kwargs: Any) -> Any:
-        call = begun(_describe, args, kwargs)
+    def _make_request(self: Any, conn: Any, method: Any, url: Any, *args: Any, **kwargs: Any) -> Any:
+        call = begun(_describe, (self, method, url), {})
         if call is None:
-            return original(*args, **kwargs)
-        CALL.set(call)
+            return original(self, conn, method, url, *args, **kwargs)
+        # Where its request is written and its answer read; not in the context, in which a body may be made of requests.
+        kept = getattr(conn, "__dict__", {})
+        kept[OUTER] = call
         try:
-            response = original(*args, **kwargs)
+            response = original(self, conn, method, url, *args, **kwargs)
         except BaseException as error:
             call.fail(error)
             hide_frame(error)
             raise
         finally:
-            CALL.set(None)
+            kept.pop(OUTER, None)
         try:
             http.answered(call, response.status)
         except Exception as error:
@@ -41,5 +46,23 @@ def _traced(original: Any) -> Any:
     return _make_request
 
 
-def _describe(pool: Any, connection: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+def _describe(pool: Any, method: str, url: str) -> Any:
     return http.begin(method, pool.scheme, pool.host, pool.port, url)
+
+
+def _tell_failures(original: Any) -> Any:
+    @wraps(original)
+    def _prepare_proxy(self: Any, *args: Any, **kwargs: Any) -> Any:
+        started, clock = time_ns(), perf_counter_ns()
+        try:
+            return original(self, *args, **kwargs)
+        except BaseException as error:
+            # There is no request yet, of which only the caller knows.
+            call = begun(_describe, (self, "CONNECT", "/"), {})
+            if call is not None:
+                call.started, call.clock = started, clock
+                call.fail(error)
+            hide_frame(error)
+            raise
+
+    return _prepare_proxy

@@ -145,7 +145,7 @@ def awkward() -> Any:
 
 
 def thread() -> Any:
-    """Open a span in a thread of the application, which has no request of its own."""
+    """Open a span in a thread of the application, which belongs to the request."""
 
     def work() -> None:
         with tracer().span("in a thread"):

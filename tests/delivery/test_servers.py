@@ -63,3 +63,5 @@ def test_what_was_answered_arrives_once(name: str, tmp_path: pathlib.Path, endpo
     assert ends[1].code == ends[0].code
     assert ends[1].seconds <= ends[0].seconds + LONGER
     assert "autotrace" not in server.stderr()
+    # One node of the application map.
+    assert len({item["tags"]["ai.cloud.role"] for item in endpoint.items}) == 1

@@ -14,6 +14,8 @@ from tests import outgoing
 from tests.harness import free_port
 from tests.recordings import said
 
+CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 
 @pytest.fixture(scope="module")
 def neighbour() -> Iterator[outgoing.Neighbour]:
@@ -98,8 +100,11 @@ def test_headers_of_the_application_stay(neighbour: outgoing.Neighbour) -> None:
         connection.getresponse().read()
         connection.close()
 
-    outgoing.record(view)
+    outgoing.record(view, caller={"HTTP_TRACEPARENT": CALLER, "HTTP_TRACESTATE": "a=1"})
     assert neighbour.headers[-1]["traceparent"] == "of its own"
+    assert "tracestate" not in neighbour.headers[-1]
+    outgoing.record(lambda: ask(neighbour.url), caller={"HTTP_TRACEPARENT": CALLER, "HTTP_TRACESTATE": "a=1"})
+    assert neighbour.headers[-1]["tracestate"] == "a=1"
 
 
 def test_the_trace_goes_on_as_the_settings_say(neighbour: outgoing.Neighbour) -> None:

@@ -1,0 +1,57 @@
+"""threading: a thread that a request starts belongs to the request."""
+
+from __future__ import annotations
+
+from functools import partial, wraps
+from typing import Any
+
+from .. import guard
+from ..current import CURRENT
+from ..exceptions import hide_frame
+from ..opencensus import Carried, carry
+from ..patching import wrap_where_defined
+
+# Threads that serve whoever comes, though a request may have started them: pools, ours, and exporters.
+_EVERYBODYS = ("concurrent.futures.", "multiprocessing.", "autotrace.", "opencensus.")
+
+
+def patch(module: Any) -> None:
+    """Wrap `threading.Thread.start`; subclasses call it, whatever they run."""
+    # gevent's class inherits it.
+    wrap_where_defined(module.Thread, "start", _start_inside)
+
+
+def _start_inside(original: Any) -> Any:
+    @wraps(original)
+    def start(self: Any) -> Any:
+        try:
+            # Not with one that cannot be started: it may be running.
+            if CURRENT.get() is not None and self.ident is None and not _is_everybodys(self):
+                carried = carry()
+                if carried is not None:
+                    self.run = partial(_run, self, carried)
+        except Exception as error:
+            guard.failed("taking a request into a thread", error)
+        try:
+            return original(self)
+        except BaseException as error:
+            hide_frame(error)
+            raise
+
+    return start
+
+
+def _run(thread: Any, carried: Carried) -> None:
+    # As it was: this function and the thread refer to each other.
+    del thread.run
+    carried.enter()
+    try:
+        thread.run()
+    except BaseException as error:
+        hide_frame(error)
+        raise
+
+
+def _is_everybodys(thread: Any) -> bool:
+    target = getattr(thread, "_target", None)
+    return any((getattr(owner, "__module__", None) or "").startswith(_EVERYBODYS) for owner in (type(thread), target))
