@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 from .urls import remember
 
-# Characters of a statement that are looked at, and of one that is remembered.
+# Characters of a statement that are looked at.
 _LONGEST = 10_000
-_LONGEST_REMEMBERED = 2000
+# One with more characters than this is long: such as an ORM's with all columns of some tables. To look at it takes a
+# third of a millisecond, so that some of them are remembered too.
+_LONG = 2000
+_LONG_ONES = 100
 _HIDDEN = "?"
 # What is kept as it is, in front of what is hidden: a quoted name, and a word with its digits or a placeholder.
 _NAMES = (
@@ -42,6 +45,7 @@ _TABLE = re.compile(
 _NO_NAME = re.compile(r"[^\w$.]")
 _VERB = re.compile(r"[\s(;]*([A-Za-z]+)")
 _known: dict[tuple[str, str], Told] = {}
+_known_long: dict[tuple[str, str], Told] = {}
 
 
 class Told(NamedTuple):
@@ -53,12 +57,17 @@ class Told(NamedTuple):
 
 def tell(kind: str, statement: str) -> Told:
     """Return what may be told of a statement; `kind` is the type of the database, such as `postgresql`."""
-    known = _known.get((kind, statement))
+    is_long = len(statement) > _LONG
+    if is_long:
+        statement = statement[:_LONGEST]
+    cache = _known_long if is_long else _known
+    known = cache.get((kind, statement))
     if known is None:
-        text = _without_values(kind, statement[:_LONGEST])
+        text = _without_values(kind, statement)
         known = Told(_name(text), text)
-        if len(statement) <= _LONGEST_REMEMBERED:
-            remember(_known, (kind, statement), known)
+        if is_long and len(cache) >= _LONG_ONES:
+            cache.clear()
+        remember(cache, (kind, statement), known)
     return known
 
 

@@ -36,6 +36,10 @@ LIBRARIES = (
     ("concurrent.futures.thread", "autotrace.libraries.concurrent_futures:patch"),
     ("psycopg", "autotrace.libraries.psycopg:patch"),
     ("psycopg2", "autotrace.libraries.psycopg2:patch"),
+    ("pymysql.cursors", "autotrace.libraries.pymysql:patch"),
+    ("MySQLdb.cursors", "autotrace.libraries.mysqldb:patch"),
+    ("MySQLdb.connections", "autotrace.libraries.mysqldb:patch_connections"),
+    ("sqlalchemy.engine.default", "autotrace.libraries.sqlalchemy:patch"),
     ("django.db.backends.utils", "autotrace.libraries.django_db:patch"),
     ("django.db.backends.sqlite3.base", "autotrace.libraries.django_db:patch_sqlite"),
 )

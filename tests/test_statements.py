@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from autotrace import statements
 from autotrace.statements import tell
 
 CASES = [
@@ -43,3 +44,15 @@ def test_long_statements_end_in_good_time() -> None:
     ):
         for kind in ("", "postgresql", "mysql", "sqlite", "oracle"):
             assert len(tell(kind, text).text) <= 10_000
+
+
+def test_long_statements_are_remembered_within_bounds() -> None:
+    columns = "SELECT " + ", ".join(f"column_{number}" for number in range(500))
+    for number in range(300):
+        statement = f"{columns} FROM item_{number} WHERE id = 's3cret'"
+        told = tell("", statement)
+        assert told == (f"SELECT item_{number}", f"{columns} FROM item_{number} WHERE id = ?")
+        assert tell("", statement) is told
+    assert len(statements._known_long) <= 100
+    # What is behind the first 10,000 characters is not told, and not kept either.
+    assert tell("", "SELECT 1" * 2000) is tell("", "SELECT 1" * 2000 + "s3cret" * 100_000)

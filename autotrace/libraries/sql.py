@@ -16,32 +16,43 @@ DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306, "SQL": 1433, "oracle": 1521}
 _LONGEST = 20_000
 # Where drivers keep the code that the database gave an error.
 _CODES = ("sqlstate", "pgcode", "sqlite_errorname")
-# MySQL's numbers, SQLSTATE, Oracle's codes. A zero is what PyMySQL has for no number.
-_IS_CODE = re.compile(r"[1-9]\d*|[0-9A-Z]{5}|[A-Z]+-\d+").fullmatch
+# MySQL's numbers, SQLSTATE, the codes of Oracle and SQLite. A zero is what PyMySQL has for no number.
+_IS_CODE = re.compile(r"[1-9]\d*|[0-9A-Z]{5}|[A-Z]+-\d+|SQLITE_\w+").fullmatch
 
 
 def begin(kind: str, statement: Any, host: str, port: int | None, default: int | None, database: str) -> Any:
     """Begin a call to a database; `kind` is its type, `statement` SQL as text, bytes or composed, None for unknown."""
     call = calls.begin(kind, host, port)
-    if call is not None:
-        server = calls.target_of(host, port, default)
-        call.target = " | ".join(part for part in (server, database) if part)
-        if isinstance(statement, (bytes, bytearray)):
-            statement = statement[:_LONGEST].decode("utf-8", "replace")
-        elif not isinstance(statement, str):
-            statement = composed.text_of(statement)
-        if statement:
-            call.name, call.data = tell(kind, statement)
-        else:
-            call.name = "SQL"
+    if call is None:
+        outer = calls.CALL.get()
+        if outer is not None and outer.is_open and outer.kind == kind and not outer.target:
+            # An engine that is given its connections does not know where they lead to; the driver does.
+            outer.target = _target(host, port, default, database)
+        return None
+    call.target = _target(host, port, default, database)
+    if isinstance(statement, (bytes, bytearray)):
+        statement = statement[:_LONGEST].decode("utf-8", "replace")
+    elif type(statement) is not str:
+        # Of a kind of text that the application made, the text alone: it is kept, and compared.
+        statement = str.__str__(statement) if isinstance(statement, str) else composed.text_of(statement)
+    if statement:
+        call.name, call.data = tell(kind, statement)
+    else:
+        call.name = "SQL"
     return call
+
+
+def _target(host: str, port: int | None, default: int | None, database: str) -> str:
+    server = calls.target_of(host, port, default)
+    return f"{server} | {database}" if server and database else server or database
 
 
 def server_of(host: Any, port: Any) -> tuple[str, int | None]:
     """Return the host and the port of a server as settings and drivers have them; a socket of this machine has none."""
     if not isinstance(host, str) or host[:1] in ("", "/", "@"):
         return "", None
-    return host, int(port) if str(port).isdigit() else None
+    # MySQL's drivers take a 0 for the default.
+    return host, (int(port) or None) if str(port).isdigit() else None
 
 
 def file_of(database: Any) -> str:
@@ -63,14 +74,15 @@ def code_of(error: Any) -> str:
     for one in (error, error.__cause__):
         # All drivers' errors have a base of that name (PEP 249).
         if any(base.__name__ == "Error" for base in type(one).__mro__):
-            for name in _CODES:
-                code = getattr(one, name, None)
-                if code:
-                    return str(code)
             first = one.args[0] if one.args else None
-            first = getattr(first, "full_code", first)
-            if isinstance(first, (int, str)) and _IS_CODE(str(first)):
-                return str(first)
+            # So in pg8000, and with Oracle.
+            first = first.get("C") if isinstance(first, dict) else getattr(first, "full_code", first)
+            known = [getattr(one, name, None) for name in _CODES]
+            # A number says more than the SQLSTATE that PyMySQL has too; a text may be a message.
+            known.insert(0 if isinstance(first, int) else len(known), first)
+            for code in known:
+                if isinstance(code, (int, str)) and _IS_CODE(str(code)):
+                    return str(code)
     return ""
 
 

@@ -25,7 +25,7 @@ from django.db.utils import ConnectionHandler, IntegrityError, OperationalError,
 # The kind of server → what Django may use there.
 SERVERS = {"postgresql": ("psycopg", "psycopg2"), "mysql": ("MySQLdb",)}
 
-for patched in ("django_db", "sqlite3", "psycopg", "psycopg2"):
+for patched in ("django_db", "sqlite3", "psycopg", "psycopg2", "mysqldb"):
     outgoing.patch_installed(patched)
 
 
