@@ -213,7 +213,7 @@ def test_calls_at_the_same_time(neighbour: outgoing.Neighbour) -> None:
     width = 50
 
     async def run() -> None:
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=30) as client:
             await asyncio.gather(*(client.get(f"{neighbour.url}/at-once/{number}x") for number in range(width)))
 
     before = len(neighbour.headers)
