@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import glob
+import importlib
 import os
 import shutil
 import socket
 import sys
+from typing import Any
 
 import pytest
 
@@ -45,3 +47,13 @@ def other_pythons() -> dict[str, str]:
         if path and version != ours:
             found[version] = path
     return found
+
+
+def module(name: str) -> Any:
+    """Return a module that a test needs, imported; see `need`."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"needed here, because CI=true: {error}")
+        pytest.skip(f"{name} is not installed", allow_module_level=True)

@@ -9,13 +9,13 @@ from typing import Any, AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 
-from tests import outgoing
+from tests import needs, outgoing
 from tests.forward import ForwardProxy
 from tests.harness import free_port
 from tests.recordings import said
 
-aiohttp = pytest.importorskip("aiohttp")
-multidict = pytest.importorskip("multidict")
+aiohttp = needs.module("aiohttp")
+multidict = needs.module("multidict")
 CALLER = {"HTTP_TRACEPARENT": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "HTTP_TRACESTATE": "a=1"}
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests import databases, outgoing
+from tests import databases, needs, outgoing
 from tests.harness import free_port
 
-celery = pytest.importorskip("celery")
-module = pytest.importorskip("redis")
+celery = needs.module("celery")
+module = needs.module("redis")
 outgoing.patch("celery")
 outgoing.patch("redis")
 
@@ -74,7 +74,7 @@ def test_the_message_stays_as_it_was(redis: databases.Database) -> None:
 
 
 def test_where_a_task_goes() -> None:
-    queue = pytest.importorskip("kombu").Queue("of-kombu")
+    queue = needs.module("kombu").Queue("of-kombu")
 
     def view() -> None:
         app = make("memory://")

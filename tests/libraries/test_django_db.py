@@ -9,11 +9,11 @@ from typing import Any, Iterator
 
 import pytest
 
-from tests import outgoing
+from tests import needs, outgoing
 from tests.databases import Database
 from tests.needs import need
 
-pytest.importorskip("django")
+needs.module("django")
 
 import django
 from asgiref.sync import sync_to_async

@@ -14,11 +14,11 @@ from typing import Any, Iterator
 
 import pytest
 
-from tests import outgoing
+from tests import needs, outgoing
 from tests.harness import free_port
 
-requests = pytest.importorskip("requests")
-urllib3 = pytest.importorskip("urllib3")
+requests = needs.module("requests")
+urllib3 = needs.module("urllib3")
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +235,7 @@ with outgoing.neighbour() as site:
 
 
 def test_gevent() -> None:
-    pytest.importorskip("gevent")
+    needs.module("gevent")
     root = pathlib.Path(__file__).parent.parent.parent
     done = subprocess.run([sys.executable, "-c", GEVENT], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -12,12 +12,12 @@ from typing import Iterator
 import pytest
 
 from autotrace.libraries.http import begin
-from tests import outgoing
+from tests import needs, outgoing
 from tests.authority import Authority
 from tests.forward import ForwardProxy
 from tests.harness import free_port
 
-requests = pytest.importorskip("requests")
+requests = needs.module("requests")
 
 
 @pytest.fixture(scope="module")

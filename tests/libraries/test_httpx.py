@@ -12,13 +12,13 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from tests import outgoing
+from tests import needs, outgoing
 from tests.forward import ForwardProxy
 from tests.harness import free_port
 from tests.recordings import said
 
-httpx = pytest.importorskip("httpx")
-httpcore = pytest.importorskip("httpcore")
+httpx = needs.module("httpx")
+httpcore = needs.module("httpcore")
 CALLER = {"HTTP_TRACEPARENT": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "HTTP_TRACESTATE": "a=1"}
 
 Ask = Callable[..., Any]
@@ -165,7 +165,7 @@ def test_the_request_of_who_uses_httpcore_stays(neighbour: outgoing.Neighbour) -
 
 @both
 def test_http2(ask: Ask) -> None:
-    pytest.importorskip("h2")
+    needs.module("h2")
     outgoing.patch("httpx")
     server = socket.create_server(("127.0.0.1", 0))
     came: list[dict[str, str]] = []

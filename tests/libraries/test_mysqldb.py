@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests import outgoing
+from tests import needs, outgoing
 from tests.databases import Database
 from tests.libraries.mysql_driver import MysqlDriver
 
-pytest.importorskip("MySQLdb")
+needs.module("MySQLdb")
 
 import MySQLdb
 import MySQLdb.cursors

@@ -12,10 +12,10 @@ from typing import Any, Iterator
 import pytest
 
 from autotrace.libraries import composed
-from tests import outgoing
+from tests import needs, outgoing
 from tests.databases import Database
 
-psycopg = pytest.importorskip("psycopg")
+psycopg = needs.module("psycopg")
 
 outgoing.patch("psycopg")
 

@@ -13,10 +13,10 @@ from typing import Any, Iterator
 
 import pytest
 
-from tests import outgoing
+from tests import needs, outgoing
 from tests.databases import Database
 
-pytest.importorskip("psycopg2")
+needs.module("psycopg2")
 
 import psycopg2
 import psycopg2.extras

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests import outgoing
+from tests import needs, outgoing
 from tests.libraries.mysql_driver import MysqlDriver
 
-pytest.importorskip("pymysql")
+needs.module("pymysql")
 
 import pymysql
 import pymysql.cursors

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests import databases, outgoing
+from tests import databases, needs, outgoing
 from tests.harness import free_port
 
-redis = pytest.importorskip("redis")
+redis = needs.module("redis")
 outgoing.patch("redis")
 
 
@@ -108,7 +108,7 @@ def test_pipelines_are_one_call(redis: databases.Database) -> None:
 
 
 def test_asyncio(redis: databases.Database) -> None:
-    redis_asyncio = pytest.importorskip("redis.asyncio")
+    redis_asyncio = needs.module("redis.asyncio")
 
     async def run() -> None:
         running = redis_asyncio.from_url(url_of(redis))
@@ -205,8 +205,8 @@ def test_the_usual_port_goes_unsaid() -> None:
 
 
 def test_clusters() -> None:
-    pytest.importorskip("redis.cluster")
-    redis_asyncio = pytest.importorskip("redis.asyncio")
+    needs.module("redis.cluster")
+    redis_asyncio = needs.module("redis.asyncio")
     with databases.redis("--cluster-enabled", "yes", "--cluster-port", str(free_port())) as running:
         with client(running) as node:
             node.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)

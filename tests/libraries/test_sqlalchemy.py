@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests import outgoing
+from tests import needs, outgoing
 from tests.databases import Database
 
-pytest.importorskip("sqlalchemy")
+needs.module("sqlalchemy")
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -90,7 +90,7 @@ def failures(connection: Any) -> None:
 @pytest.mark.parametrize("driver", sorted(SYNC))
 def test_a_statement_is_told_once(request: Any, tmp_path: pathlib.Path, driver: str) -> None:
     module, server, *codes = SYNC[driver]
-    pytest.importorskip(module)
+    needs.module(module)
     url, target = url_of(request, driver, server, tmp_path)
     engine = make_engine(url)
     Base.metadata.drop_all(engine)
@@ -135,8 +135,8 @@ def check(told: list[dict[str, Any]], driver: str, target: str, codes: list[str]
 @pytest.mark.parametrize("driver", sorted(ASYNC))
 def test_an_awaited_statement_is_told_once(request: Any, tmp_path: pathlib.Path, driver: str) -> None:
     module, server, *codes = ASYNC[driver]
-    pytest.importorskip(module)
-    asyncio_of = pytest.importorskip("sqlalchemy.ext.asyncio")
+    needs.module(module)
+    asyncio_of = needs.module("sqlalchemy.ext.asyncio")
     url, target = url_of(request, driver, server, tmp_path)
     loop = asyncio.new_event_loop()
     engine = make_engine(url, asyncio_of.create_async_engine)
@@ -251,7 +251,7 @@ def test_dialects_that_call_a_driver_in_their_own_way_are_told(engine: Any) -> N
 
 
 def test_engines_that_are_given_their_connections_know_the_server_of_the_driver(postgresql: Database) -> None:
-    psycopg2 = pytest.importorskip("psycopg2")
+    psycopg2 = needs.module("psycopg2")
     words = {"host": postgresql.host, "port": postgresql.port, "dbname": "shop", "user": "clerk"}
     engine = sa.create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(**words))
     connection = engine.connect()
@@ -282,7 +282,7 @@ assert psycopg2.PGDialect_psycopg2.do_executemany.__wrapped__ is before
 
 
 def test_hidden_hosts_are_not_told(postgresql: Database) -> None:
-    pytest.importorskip("psycopg2")
+    needs.module("psycopg2")
     engine = sa.create_engine(f"postgresql+psycopg2://clerk@{postgresql.host}:{postgresql.port}/shop")
     connection = engine.connect()
     hosts = frozenset([postgresql.host])

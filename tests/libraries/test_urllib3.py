@@ -6,11 +6,11 @@ from typing import Iterator
 
 import pytest
 
-from tests import outgoing
+from tests import needs, outgoing
 from tests.harness import free_port
 
-requests = pytest.importorskip("requests")
-urllib3 = pytest.importorskip("urllib3")
+requests = needs.module("requests")
+urllib3 = needs.module("urllib3")
 
 
 @pytest.fixture(scope="module")
