@@ -82,9 +82,9 @@ def summary(measured: Measured) -> str:
 
 
 def outgoing(measured: Measured) -> str:
-    """Return what an outgoing call costs, a row for each peer; "" when Flask was not measured, which makes them."""
+    """Return what an outgoing call costs, a row for each peer; "" when that was not measured, or Flask was not."""
     without = measured.requests.get("flask")
-    if not without:
+    if not without or not measured.calls:
         return ""
     rows = []
     for peer in measured.peers:

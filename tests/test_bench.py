@@ -37,10 +37,12 @@ def test_bench_prints_a_row_for_each_peer_and_framework(tmp_path: pathlib.Path) 
     assert done.code == 0, done.stderr
     assert (tmp_path / "out" / "results.md").read_text("utf-8") == done.stdout
     assert publish.README.read_bytes() == readme
-    summary, delivery, details = tables(done.stdout)
+    summary, outgoing, delivery, details = tables(done.stdout)
     assert cells_of(summary[0])[:5] == ["CPU µs a request", "Flask", "Django", "Pyramid", "of OpenCensus"]
     assert [cells_of(line)[0] for line in summary[2:]] == ["no launcher", "autotrace"]
     assert all(re.fullmatch(r"([+-]\d+|0)", cell) for cell in cells_of(summary[3])[1:4])
+    assert [cells_of(line)[0] for line in outgoing[2:]] == ["no launcher", "autotrace"]
+    assert "-" not in cells_of(outgoing[2]) + cells_of(outgoing[3])
     check_details(details)
     check_delivery(delivery)
 

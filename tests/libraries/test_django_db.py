@@ -7,20 +7,17 @@ import importlib
 import pathlib
 from typing import Any, Iterator
 
-import pytest
-
-from tests import needs, outgoing
-from tests.databases import Database
-from tests.needs import need
-
-needs.module("django")
-
 import django
+import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import connections, models
 from django.db.transaction import atomic
 from django.db.utils import ConnectionHandler, IntegrityError, OperationalError, ProgrammingError
+
+from tests import outgoing
+from tests.databases import Database
+from tests.needs import need
 
 # The kind of server → what Django may use there.
 SERVERS = {"postgresql": ("psycopg", "psycopg2"), "mysql": ("MySQLdb",)}

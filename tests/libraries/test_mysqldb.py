@@ -11,10 +11,8 @@ from tests import needs, outgoing
 from tests.databases import Database
 from tests.libraries.mysql_driver import MysqlDriver
 
-needs.module("MySQLdb")
-
-import MySQLdb
-import MySQLdb.cursors
+MySQLdb = needs.module("MySQLdb")
+needs.module("MySQLdb.cursors")
 
 outgoing.patch("mysqldb")
 

@@ -11,17 +11,14 @@ import weakref
 from functools import partial
 from typing import Any, Iterator
 
-import pytest
-
-from tests import needs, outgoing
-from tests.databases import Database
-
-needs.module("psycopg2")
-
 import psycopg2
 import psycopg2.extras
 import psycopg2.pool
 import psycopg2.sql
+import pytest
+
+from tests import outgoing
+from tests.databases import Database
 
 outgoing.patch("psycopg2")
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from tests import needs, outgoing
-from tests.libraries.mysql_driver import MysqlDriver
-
-needs.module("pymysql")
-
 import pymysql
 import pymysql.cursors
+
+from tests import outgoing
+from tests.libraries.mysql_driver import MysqlDriver
 
 outgoing.patch("pymysql")
 

@@ -9,14 +9,11 @@ import sys
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy import event
 
 from tests import needs, outgoing
 from tests.databases import Database
-
-needs.module("sqlalchemy")
-
-import sqlalchemy as sa
-from sqlalchemy import event
 
 try:
     from sqlalchemy.orm import declarative_base
