@@ -22,15 +22,18 @@ def patch(module: Any) -> None:
 
 def _traced(original: Any, module: Any) -> Any:
     cursor_class = sql.derived(module.Cursor, _traced_methods(module.Cursor, _describe))
+    plain = module.Connection.cursor
 
-    @wraps(module.Connection.cursor)
+    @wraps(plain)
     def cursor(self: Any, *args: Any, **kwargs: Any) -> Any:
         if args:
             args = (sql.like(args[0], cursor_class), *args[1:])
-        else:
+        elif kwargs:
             kwargs["factory"] = sql.like(kwargs.get("factory", module.Cursor), cursor_class)
+        else:
+            args = (cursor_class,)
         try:
-            return module.Connection.cursor(self, *args, **kwargs)
+            return plain(self, *args, **kwargs)
         except BaseException as error:
             hide_frame(error)
             raise

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import pathlib
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -22,7 +24,6 @@ except ImportError:
 
 from sqlalchemy.orm import Session
 
-MODERN = tuple(map(int, sa.__version__.split(".")[:2])) >= (1, 4)
 # The driver in the URL of an engine → its module, the server, and the codes of the two errors below.
 SYNC = {
     "sqlite": ("sqlite3", None, "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_ERROR"),
@@ -95,22 +96,18 @@ def test_a_statement_is_told_once(request: Any, tmp_path: pathlib.Path, driver: 
     connection = engine.connect()
 
     def view() -> None:
-        with begin(connection):
+        with connection.begin():
             statements(connection)
-        with pytest.raises(sa.exc.IntegrityError) as caught, begin(connection):
+        with pytest.raises(sa.exc.IntegrityError) as caught, connection.begin():
             failures(connection)
         assert outgoing.frames_of_ours(caught.value) == []
-        with pytest.raises(sa.exc.DBAPIError), begin(connection):
+        with pytest.raises(sa.exc.DBAPIError), connection.begin():
             connection.execute(sa.text("SELECT * FROM missing"))
 
     told = outgoing.record(view).said()
     check(told, driver, target, codes_of(module, *codes))
     connection.close()
     engine.dispose()
-
-
-def begin(connection: Any) -> Any:
-    return connection.begin()
 
 
 def check(told: list[dict[str, Any]], driver: str, target: str, codes: list[str]) -> None:
@@ -276,6 +273,25 @@ assert psycopg2.PGDialect_psycopg2.do_executemany is not before
 assert psycopg2.PGDialect_psycopg2.do_executemany.__wrapped__ is before
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_threads_keep_their_calls_apart(engine: Any) -> None:
+    def work(number: int) -> None:
+        connection = engine.connect()
+        query = sa.text(f"SELECT {number} AS column_{number}")
+        for _ in range(25):
+            assert connection.execute(query).fetchall() == [(number,)]
+        connection.close()
+
+    def view() -> None:
+        contexts = [contextvars.copy_context() for _ in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            for number, context in enumerate(contexts):
+                pool.submit(context.run, work, number)
+
+    told = outgoing.record(view).said()
+    assert len(told) == 8 * 25
+    assert len({one["data"] for one in told}) == 8
 
 
 def test_hidden_hosts_are_not_told(postgresql: Database) -> None:
