@@ -9,7 +9,8 @@ from typing import Any
 from . import guard
 from .current import CURRENT
 from .exceptions import hide_frame
-from .recorder import Recorders, Recording, leave
+from .recorder import Recording, leave
+from .recorders import Recorders
 
 # The headers that are read of a request, as WSGI names them; several of a name are joined by commas.
 _HEADERS = {

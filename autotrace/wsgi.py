@@ -9,7 +9,8 @@ from . import guard
 from .current import CURRENT, is_current
 from .exceptions import hide_frame
 from .opencensus import release, resume
-from .recorder import Passing, Recorders, leave
+from .recorder import Passing, leave
+from .recorders import Recorders
 from .spans import span_of, tracer_of
 
 

@@ -10,7 +10,8 @@ from autotrace import wsgi
 from autotrace.current import CURRENT
 from autotrace.identity import identify
 from autotrace.items import Lines
-from autotrace.recorder import Recorder, Recorders
+from autotrace.recorder import Recorder
+from autotrace.recorders import Recorders
 from autotrace.settings import load
 from tests import schema
 

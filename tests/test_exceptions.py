@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from autotrace import exceptions, wsgi
-from autotrace.recorder import Recorder, Recorders
+from autotrace.recorder import Recorder
+from autotrace.recorders import Recorders
 from tests.endpoint import Endpoint
 from tests.harness import Request, Server, environment, gunicorn, load, run_code, serve, uvicorn
 from tests.recordings import Kept, Shop, environ, said, visit

@@ -31,7 +31,7 @@ LAYERS = (
     ("frameworks", "servers", "libraries"),
     ("applications",),
     ("wsgi", "asgi", "patching", "calls"),
-    ("exporters", "recorder", "logs"),
+    ("exporters", "recorder", "recorders", "logs"),
     ("opencensus", "identity", "transport", "processes"),
     ("spans",),
     ("items", "sender", "sampling", "propagation", "connection", "redirects", "entra"),

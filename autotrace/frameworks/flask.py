@@ -14,7 +14,8 @@ from ..applications import build_recorder
 from ..current import CURRENT
 from ..exceptions import hide_frame
 from ..patching import wrap_method, wrap_where_defined
-from ..recorder import Recorder, Recorders
+from ..recorder import Recorder
+from ..recorders import Recorders
 
 # Kinds of response bodies that are in memory.
 _WHOLE = (list, tuple)

@@ -13,7 +13,8 @@ from ..applications import build_recorder
 from ..current import CURRENT, is_current
 from ..exceptions import hide_frame
 from ..patching import wrap_method
-from ..recorder import Recorder, Recorders
+from ..recorder import Recorder
+from ..recorders import Recorders
 
 _TWEEN = "opencensus.ext.pyramid.pyramid_middleware.OpenCensusTweenFactory"
 
