@@ -8,20 +8,20 @@ from time import perf_counter_ns, time_ns
 from typing import Any, Callable, Iterable, Tuple
 
 from . import guard
-from .current import CURRENT
+from .current import CURRENT, request_here
 from .dependencies import CLIENT
 from .exceptions import hide_frame
 from .ids import new_ids
 from .opencensus import enclosing_span, is_exporter, own_tracer
 from .propagation import headers_of
+from .spans import context_of, describe_call, export_span, span_outside
 
 Headers = Iterable[Tuple[str, str]]
 
+# The kind of messages that are published.
+QUEUE = "Queue Message | celery"
 # The call that runs in this context: what it calls in turn is a part of it.
 CALL: ContextVar[Any] = ContextVar("autotrace call", default=None)
-# Nanoseconds that a thread or task may work on for a request that was answered long ago. One that goes on for ever,
-# such as that of a pool which the request happened to start, must not add to it for ever.
-_LONGEST_AFTERWARDS = 3600 * 10**9
 
 
 class Call:
@@ -31,6 +31,7 @@ class Call:
     span id of the request or span that it belongs to. `started` is in nanoseconds since 1970.
     """
 
+    is_told = True
     __slots__ = (
         "clock", "code", "data", "duration", "id", "is_open", "kind", "name", "parent_id", "recording", "started",
         "success", "target",
@@ -80,30 +81,40 @@ class Untold(Call):
     """A call of which no item is made, though it carries the trace on: of a trace that is not kept, say."""
 
     __slots__ = ()
+    is_told = False
 
     def _export(self) -> None:
         pass
 
 
 class OwnCall(Call):
-    """A call outside of requests, recorded as a span of the tracer that the application has of its own."""
+    """A call outside of requests, recorded as a span of the tracer that the application has of its own.
+
+    The span is never the current one: calls may end in any order, or not at all.
+    """
 
     __slots__ = ("span", "tracer")
 
-    def __init__(self, tracer: Any, kind: str) -> None:
+    def __init__(self, tracer: Any, span: Any, kind: str) -> None:
         self.tracer = tracer
-        self.span = tracer.start_span()
-        super().__init__(None, kind, None, self.span.span_id)
+        self.span = span
+        super().__init__(None, kind, None, span.span_id)
 
     def headers(self) -> Headers:
         """Return the headers that the application's propagator writes."""
-        return tuple(self.tracer.propagator.to_headers(self.tracer.span_context).items())
+        return tuple(self.tracer.propagator.to_headers(context_of(self.tracer, self.span)).items())
 
     def _export(self) -> None:
-        from .spans import describe_call
-
         describe_call(self, self.span)
-        self.tracer.end_span()
+        export_span(self.tracer, self.span)
+
+
+def begin_own(tracer: Any, kind: str) -> OwnCall | None:
+    """Begin a call as a span of an OpenCensus tracer; None where that does not keep the trace."""
+    span = span_outside(tracer)
+    if span is None or getattr(span.parent_span, "span_kind", None) == CLIENT:
+        return None
+    return OwnCall(tracer, span, kind)
 
 
 def begin(kind: str, host: str = "", port: int | None = None, *, carries: bool = False) -> Call | None:
@@ -112,26 +123,38 @@ def begin(kind: str, host: str = "", port: int | None = None, *, carries: bool =
     That is so outside of requests, in requests that are not recorded, inside of another call, for hosts that the
     settings hide, and for exporters. With `carries`, the call may be one that is only to pass the trace on.
     """
-    current = CURRENT.get()
-    if current is None:
+    outer = enclosing()
+    if outer is not None and is_part(kind, outer.kind):
+        return None
+    if CURRENT.get() is None:
         tracer = own_tracer()
-        return None if tracer is None or enclosing() is not None else OwnCall(tracer, kind)
-    recording = current.within or current
-    recorder = recording.recorder
-    if recorder is None or enclosing() is not None or is_exporter() or is_hidden(recorder.hidden_hosts, host, port):
+        return None if tracer is None else begin_own(tracer, kind)
+    recording = request_here()
+    if recording is None or is_exporter() or is_hidden(recording.recorder.hidden_hosts, host, port):
         return None
     parent_id = recording.span_id
     if not recording.sampled:
         return Untold(recording, kind, parent_id, parent_id) if carries else None
     span = enclosing_span(recording)
-    if span is not None:
+    if outer is not None and outer.is_told:
+        # Of what the application does in the middle of a call: a function of its own in a database, say.
+        parent_id = outer.id
+    elif span is not None:
         parent_id = span.span_id
         if span.span_kind == CLIENT:
             # The application has a span for this very call.
             return Untold(recording, kind, parent_id, parent_id) if carries else None
-    if not recording.open and time_ns() - recording.started > _LONGEST_AFTERWARDS:
-        return None
     return Call(recording, kind, parent_id, new_ids()[1])
+
+
+def is_part(kind: str, outer: str) -> bool:
+    """Tell whether a call of one kind inside of another is what the other is made of.
+
+    Whatever a message is published with is; an HTTP request in the middle of a statement is the application's own.
+    """
+    if outer == QUEUE or not outer:
+        return True
+    return kind == outer or not {kind, outer} & {"Http", "redis", QUEUE}
 
 
 def enclosing() -> Call | None:
@@ -173,6 +196,7 @@ def traced(
             except BaseException as error:
                 hide_frame(error)
                 raise
+        outer = CALL.get()
         CALL.set(call)
         try:
             result = original(*args, **kwargs)
@@ -181,7 +205,7 @@ def traced(
             hide_frame(error)
             raise
         finally:
-            CALL.set(None)
+            CALL.set(outer)
         call.finish()
         return result
 
@@ -202,6 +226,7 @@ def traced_async(
             except BaseException as error:
                 hide_frame(error)
                 raise
+        outer = CALL.get()
         CALL.set(call)
         try:
             result = await original(*args, **kwargs)
@@ -210,7 +235,7 @@ def traced_async(
             hide_frame(error)
             raise
         finally:
-            CALL.set(None)
+            CALL.set(outer)
         call.finish()
         return result
 

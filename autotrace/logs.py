@@ -6,10 +6,12 @@ import atexit
 import os
 import time
 from collections import deque
+from contextlib import suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Callable
 
 from . import exceptions, guard, processes
-from .current import CURRENT
+from .current import request_here
 from .messages import Message, of_record
 from .opencensus import enclosing_span, is_exporter
 
@@ -28,6 +30,7 @@ _waiting: deque[Message] = deque(maxlen=_WAITING_MOST)
 # The process that they belong to: a forked child leaves them to its parent.
 _process = 0
 _exporter: Exporter | None = None
+_TAKING: ContextVar[bool] = ContextVar("autotrace taking", default=False)
 # Makes the exporter of a process that has no request.
 _open: Callable[[], Any] | None = None
 
@@ -53,9 +56,8 @@ def use(exporter: Exporter) -> None:
 
 def attributes() -> tuple[str, str, bool]:
     """Return the trace id, the span id and whether the trace is kept, of what runs in this context; zeros for none."""
-    current = CURRENT.get()
-    recording = None if current is None else current.within or current
-    if recording is None or recording.recorder is None:
+    recording = request_here()
+    if recording is None:
         return "0" * 32, "0" * 16, False
     span = enclosing_span(recording) if recording.sampled else None
     return recording.trace_id, recording.span_id if span is None else span.span_id, recording.sampled
@@ -63,11 +65,19 @@ def attributes() -> tuple[str, str, bool]:
 
 def take(record: Any) -> None:
     """Send a log record, or keep it until it is known where to."""
-    if record.name.partition(".")[0] in _OURS or is_exporter():
+    if str(record.name).partition(".")[0] in _OURS or is_exporter() or _TAKING.get():
         return
-    current = CURRENT.get()
-    recording = None if current is None else current.within or current
-    if recording is None or recording.recorder is None:
+    # The text of a record may be made by code of the application, which may log.
+    _TAKING.set(True)
+    try:
+        _take(record)
+    finally:
+        _TAKING.set(False)
+
+
+def _take(record: Any) -> None:
+    recording = request_here()
+    if recording is None:
         _take_outside(of_record(record, None, _failure_of(record)))
     elif recording.sampled:
         span = enclosing_span(recording)
@@ -88,7 +98,8 @@ def _take_outside(message: Message) -> None:
     _waiting.append(message)
     if len(_waiting) == _WAITING_MOST:
         guard.warn("lines", f"more than {_WAITING_MOST} log lines before the first request: the oldest are not sent")
-    if _exporter is not None or time.time() - _waiting[0].moment / 1e9 > _LONGEST_WAIT:
+    oldest = next(iter(_waiting), message)
+    if _exporter is not None or time.time() - oldest.moment / 1e9 > _LONGEST_WAIT:
         _send_waiting()
 
 
@@ -104,8 +115,10 @@ def _send_waiting() -> None:
     _begin_process()
     if _exporter is None and _open is not None:
         _exporter = _open()
-    while _exporter is not None and _waiting:
-        _exporter.message(None, _waiting.popleft())
+    # Another thread may be at the same.
+    with suppress(IndexError):
+        while _exporter is not None:
+            _exporter.message(None, _waiting.popleft())
 
 
 def _send_at_end() -> None:

@@ -137,6 +137,13 @@ class Carried:
             slot.held.set(held)
 
 
+def leave_all() -> None:
+    """Let this context be in no request."""
+    CURRENT.set(None)
+    for slot in SLOTS:
+        slot.held.set(None)
+
+
 def carry() -> Carried | None:
     """Return what a thread takes along from here; None outside of requests, and for exporters."""
     return None if CURRENT.get() is None or is_exporter() else Carried()

@@ -88,7 +88,7 @@ class Journal:
         self._drained = threading.Condition()
         self._wanted = self._done = 0
         # Guards the thread and what is said to it.
-        self._starting = threading.Lock()
+        self._starting = threading.RLock()
         self._thread: threading.Thread | None = None
         # Waited for in place of a join, which raises under eventlet when the time is up.
         self._ended = threading.Event()
@@ -183,9 +183,14 @@ class Journal:
                     guard.failed("starting to send", error)
                     self.spool.waiting, self.spool.wake = True, self._start
                     return
-                self.spool.wake = self._wake.set
+                self.spool.wake = self._awake
                 self._thread = thread
         self._wake.set()
+
+    def _awake(self) -> None:
+        # In the middle of its wait the thread itself may run a finalizer that logs: it looks again by itself.
+        if self._thread is None or self._thread.ident != threading.get_ident():
+            self._wake.set()
 
     def _run(self) -> None:
         try:

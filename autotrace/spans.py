@@ -236,6 +236,32 @@ def export_children(recording: Recording, innermost: Any) -> None:
         recording.recorder.exporter.message(recording, of_annotation(annotation, recording.span_id))
 
 
+def span_outside(tracer: Any) -> Any:
+    """Return a span that has begun below the current one of the application's own tracer, without becoming current.
+
+    None where that tracer keeps no spans.
+    """
+    inner = getattr(tracer, "tracer", None)
+    if not isinstance(inner, context_tracer.ContextTracer):
+        return None
+    parent = tracer.current_span() or span.base.NullContextManager(span_id=inner.span_context.span_id)
+    begun = TimelySpan("call", parent_span=parent, context_tracer=inner)
+    begun.start()
+    return begun
+
+
+def context_of(tracer: Any, of: Any) -> Any:
+    """Return the SpanContext of a span of a tracer."""
+    known = tracer.span_context
+    return span_context.SpanContext(known.trace_id, of.span_id, known.trace_options, known.tracestate)
+
+
+def export_span(tracer: Any, ended: Any) -> None:
+    """End a span that is not current, and hand it to the tracer's exporter."""
+    ended.finish()
+    tracer.exporter.export(tracer.tracer.get_span_datas(ended))
+
+
 def describe_call(call: Call, described: Any) -> None:
     """Have an OpenCensus span tell an outgoing call, as OpenCensus's own integrations do."""
     described.name = call.name

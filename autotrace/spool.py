@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from contextlib import suppress
 from typing import Callable, NamedTuple
 
@@ -57,7 +58,10 @@ class Spool:
         self._limit = limit
         # Each process of a server has one, and they share the limit.
         self._segment_size = max(min(limit // 16, SEGMENT_SIZE), SEGMENT_SIZE // 16)
-        self._lock = threading.Lock()
+        # One that knows its thread: a signal or a finalizer may run code of the application that logs, at any place.
+        self._lock = threading.RLock()
+        # Lines that came while their own thread held the lock.
+        self._between: deque[bytes] = deque()
         self._writing: Segment | None = None
         # Oldest first.
         self._held: list[Segment] = []
@@ -66,6 +70,10 @@ class Spool:
 
     def append(self, line: bytes) -> None:
         """Add a line. A disk that does not take it is replaced by memory; memory that is full drops the oldest."""
+        # As conditions ask it.
+        if self._lock._is_owned():  # type: ignore[attr-defined]
+            self._between.append(line)
+            return
         with self._lock:
             segment = self._writing
             written = -1
@@ -79,17 +87,26 @@ class Spool:
                 segment.size += written
             else:
                 self._append_slowly(line)
+        if self._between:
+            self._append_between()
         if self.waiting:
             self.waiting = False
             self.wake()
 
+    def _append_between(self) -> None:
+        with self._lock, suppress(IndexError):
+            while True:
+                self._append_slowly(self._between.popleft())
+
     def has_lines(self) -> bool:
         """Tell whether there is anything to send."""
-        return any(segment.sent < segment.size for segment in self._all())
+        return bool(self._between) or any(segment.sent < segment.size for segment in self._all())
 
     def take(self) -> Batch | None:
         """Return the oldest unsent lines, None when there are none; `done` or `keep` has to follow."""
         while True:
+            if self._between:
+                self._append_between()
             with self._lock:
                 parts = self._choose()
                 self._pinned = [segment for segment, _ in parts]

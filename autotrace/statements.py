@@ -14,29 +14,60 @@ _LONGEST = 10_000
 _LONG = 2000
 _LONG_ONES = 100
 _HIDDEN = "?"
-# What is kept as it is, in front of what is hidden: a quoted name, and a word with its digits or a placeholder.
-_NAMES = (
-    r'(?P<name>"(?:[^"]|"")*(?:"|\Z)|`[^`]*(?:`|\Z)|\[[A-Za-z_][\w $.]*\]|[:@$%]?[A-Za-z_][\w$]*|[$:]\d+|%\(\w+\)s)'
-)
-_COMMENT = r"--[^\n]*|/\*.*?(?:\*/|\Z)"
-_NUMBER = r"0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+# What is kept as it is: a quoted name, which SQLite may take for a text where it is no plain one; a word with its
+# digits, or a placeholder.
+_QUOTED = r'"(?:[^"]|"")*(?:"|\Z)|`[^`]*(?:`|\Z)'
+_PLAIN_QUOTED = r'"[^\W\d][\w$]*"|`[^`]*(?:`|\Z)'
+_BRACKETS = r"\[[^\]]*(?:\]|\Z)"
+_WORDS = r"[:@$%]?[^\W\d][\w$]*|%\(\w+\)s"
+_NUMBERED = r"[$:]\d+"
+_DASHES, _BLOCK = r"--[^\n]*", r"/\*.*?(?:\*/|\Z)"
+# PostgreSQL's comments nest: behind one in another it is not certain what is still a comment.
+_ONE_BLOCK = r"/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/|/\*.*\Z"
+_NUMBER = r"\.?\d[\w.]*(?:(?<=[eE])[-+]?\d+)?"
 _PREFIX = r"(?:\b(?:[eEnNbBxXrR]|[uU]&|_\w+ ?))?"
-_PLAIN = r"'(?:[^']|'')*(?:'|\Z)"
-# A backslash escapes a quote, or it does not: a text is over where both agree.
-_ESCAPED = r"'(?:[^'\\]|''|\\.)*(?:'|\Z)"
-_DOLLARS = r"\$(?P<tag>[A-Za-z_]*)\$.*?(?:\$(?P=tag)\$|\Z)"
-_POSTGRESQL = rf"\b[eE]{_ESCAPED}|{_PREFIX}{_PLAIN}|{_DOLLARS}|{_NUMBER}"
-_MYSQL = rf'{_PREFIX}{_ESCAPED}|"(?:[^"\\]|""|\\.)*(?:"|\Z)|{_NUMBER}'
-_OTHER = rf"{_PREFIX}{_PLAIN}|{_DOLLARS}|{_NUMBER}"
+_TEXT = rf"{_PREFIX}'(?:[^']|'')*(?:'|\Z)"
+_DOUBLE = r'"(?:[^"]|"")*(?:"|\Z)'
+# What is no plain name.
+_STRANGE = rf'(?!"[^\W\d][\w$]*"){_DOUBLE}'
+_DOLLARS = r"\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)"
+# Oracle's, with any delimiter.
+_CUSTOM = (
+    r"\b[nN]?[qQ]'(?:\[.*?(?:\]'|\Z)|\{.*?(?:\}'|\Z)|<.*?(?:>'|\Z)|\(.*?(?:\)'|\Z)|(?P<mark>.).*?(?:(?P=mark)'|\Z))"
+)
+# Comments, values and names of each kind of database; the last is for all others.
 _DIALECTS = {
-    kind: re.compile(f"(?P<comment>{comment})|(?P<value>{values})|{_NAMES}", re.DOTALL)
-    for kind, comment, values in (
-        ("postgresql", _COMMENT, _POSTGRESQL),
-        ("mysql", _COMMENT + r"|#[^\n]*", _MYSQL),
-        ("sqlite", _COMMENT, _OTHER),
-        ("", _COMMENT, _OTHER),
+    kind: re.compile(f"(?P<comment>{comment})|(?P<value>{values})|(?P<name>{names})", re.DOTALL)
+    for kind, comment, values, names in (
+        (
+            "postgresql",
+            f"{_DASHES}|{_ONE_BLOCK}",
+            rf"{_TEXT}|{_DOLLARS}|{_NUMBER}|(?<!:):\d+",
+            rf"{_QUOTED}|\$\d+|{_WORDS}",
+        ),
+        (
+            "mysql",
+            rf"--(?=\s|\Z)[^\n]*|#[^\n]*|{_BLOCK}",
+            f"{_TEXT}|{_DOUBLE}|{_DOLLARS}|{_NUMBER}",
+            f"{_QUOTED}|{_WORDS}",
+        ),
+        (
+            "sqlite",
+            f"{_DASHES}|{_BLOCK}",
+            f"{_TEXT}|{_STRANGE}|{_NUMBER}",
+            f"{_PLAIN_QUOTED}|{_BRACKETS}|{_NUMBERED}|{_WORDS}",
+        ),
+        (
+            "SQL",
+            f"{_DASHES}|{_BLOCK}",
+            rf"{_TEXT}|{_STRANGE}|{_NUMBER}|\$\d[\d.]*",
+            rf"{_PLAIN_QUOTED}|{_BRACKETS}|:\d+|{_WORDS}",
+        ),
+        ("", f"{_DASHES}|{_BLOCK}", f"{_CUSTOM}|{_TEXT}|{_DOLLARS}|{_NUMBER}", f"{_QUOTED}|{_NUMBERED}|{_WORDS}"),
     )
 }
+# From where on a backslash makes it uncertain which quote ends a text: not in SQLite, in PostgreSQL in these texts.
+_UNCERTAIN = {"postgresql": re.compile(r"\b[eE]'"), "": re.compile("['\"]")}
 # Verbs that are about a table.
 _TABULAR = frozenset(["SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "CREATE", "ALTER", "DROP", "TRUNCATE"])
 _TABLE = re.compile(
@@ -72,9 +103,10 @@ def tell(kind: str, statement: str) -> Told:
 
 
 def _without_values(kind: str, statement: str) -> str:
-    if kind not in _DIALECTS and "\\" in statement:
-        # Whether it escapes a quote is for the database to know.
-        statement = statement.partition("'")[0] + ("'" if "'" in statement else "")
+    if "\\" in statement and kind != "sqlite":
+        uncertain = _UNCERTAIN.get(kind, _UNCERTAIN[""]).search(statement)
+        if uncertain is not None:
+            statement = statement[: uncertain.start()] + "'"
     pattern = _DIALECTS.get(kind) or _DIALECTS[""]
     return " ".join(pattern.sub(_told, statement).split())
 

@@ -32,6 +32,7 @@ LIBRARIES = (
     ("redis.asyncio.cluster", "autotrace.libraries.redis:patch_asyncio_cluster"),
     ("sqlite3", "autotrace.libraries.sqlite3:patch"),
     ("threading", "autotrace.libraries.threading:patch"),
+    ("multiprocessing.util", "autotrace.libraries.multiprocessing:patch"),
     ("logging", "autotrace.libraries.logging:patch"),
     ("concurrent.futures.thread", "autotrace.libraries.concurrent_futures:patch"),
     ("psycopg", "autotrace.libraries.psycopg:patch"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import signal
 import stat
 import threading
 import time
@@ -96,6 +97,27 @@ def test_the_oldest_are_dropped_also_while_segments_are_taken_over(
     kept = numbers(left)
     assert kept == list(range(1000 - len(kept), 1000))
     assert made.forget_dropped() == 1000 - len(kept)
+
+
+def test_code_that_runs_in_the_middle_of_a_line_may_add_one(journal: Journal, endpoint: Endpoint) -> None:
+    """As a signal handler that logs does, or a finalizer."""
+    count, added = 20_000, []
+
+    def interrupt(number: int, frame: object) -> None:
+        added.append(number)
+        journal.spool.append(line(count + len(added)))
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    try:
+        for number in range(count):
+            journal.spool.append(line(number))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    journal.flush(30)
+    assert len(added) > 10
+    assert sorted(numbers(endpoint.items)) == [*range(count), *range(count + 1, count + 1 + len(added))]
 
 
 def test_modes_are_private(journal: Journal, endpoint: Endpoint, tmp_path: pathlib.Path) -> None:

@@ -21,7 +21,7 @@ def patch(module: Any) -> None:
 
 def _describe(app: Any, name: Any, *args: Any, **options: Any) -> Any:
     host, port, default = _place(_broker_of(app))
-    call = calls.begin("Queue Message | celery", host, port)
+    call = calls.begin(calls.QUEUE, host, port)
     if call is not None:
         server = calls.target_of(host, port, default) if host else ""
         call.name = str(name)

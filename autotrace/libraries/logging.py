@@ -52,16 +52,16 @@ def _send(original: Any, level: int) -> Any:
     @wraps(original)
     def callHandlers(self: Any, record: Any) -> Any:  # noqa: N802 - the name that it has there
         try:
-            return original(self, record)
+            result = original(self, record)
         except BaseException as error:
             hide_frame(error)
             raise
-        finally:
-            try:
-                if record.levelno >= level and _reaches_root(self):
-                    logs.take(record)
-            except Exception as error:
-                guard.failed("sending a log record", error)
+        try:
+            if record.levelno >= level and _reaches_root(self):
+                logs.take(record)
+        except Exception as error:
+            guard.failed("sending a log record", error)
+        return result
 
     return callHandlers
 

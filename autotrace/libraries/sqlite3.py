@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import update_wrapper, wraps
 from typing import Any
 
 from .. import calls, guard
@@ -41,8 +41,7 @@ def _traced(original: Any, module: Any) -> Any:
     methods = _traced_methods(module.Connection, _describe_of_connection)
     connection_class = sql.derived(module.Connection, {"cursor": cursor, **methods})
 
-    @wraps(original)
-    def connect(database: Any, *args: Any, **kwargs: Any) -> Any:
+    def connect(_: Any, database: Any, *args: Any, **kwargs: Any) -> Any:
         # The fifth behind the name of the database.
         if len(args) > 4:
             args = (*args[:4], sql.like(args[4], connection_class), *args[5:])
@@ -60,9 +59,12 @@ def _traced(original: Any, module: Any) -> Any:
                 guard.failed("reading the name of a database", error)
         return connection
 
+    # Not a function: of a class that has it as an attribute it would become a method, which those in C do not.
+    methods = {"__call__": connect, "__reduce__": lambda self: self.__name__}
+    made = update_wrapper(type("connect", (), methods)(), original)
     # Found there by its name.
-    connect.__module__ = module.__name__
-    return connect
+    made.__module__ = module.__name__
+    return made
 
 
 def _traced_methods(base: Any, describe: Any) -> dict[str, Any]:

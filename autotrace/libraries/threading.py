@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial, wraps
-from typing import Any
+from typing import Any, Callable
 
 from .. import guard
 from ..current import CURRENT
@@ -11,8 +11,9 @@ from ..exceptions import hide_frame
 from ..opencensus import Carried, carry
 from ..patching import wrap_where_defined
 
-# Threads that serve whoever comes, though a request may have started them: pools, ours, and exporters.
-_EVERYBODYS = ("concurrent.futures.", "multiprocessing.", "autotrace.", "opencensus.")
+# Threads that serve whoever comes, though a request may have started them: pools, those of connections that live on,
+# ours, and exporters.
+_EVERYBODYS = ("concurrent.futures.", "multiprocessing.", "aiosqlite.", "autotrace.", "opencensus.")
 
 
 def patch(module: Any) -> None:
@@ -24,26 +25,37 @@ def patch(module: Any) -> None:
 def _start_inside(original: Any) -> Any:
     @wraps(original)
     def start(self: Any) -> Any:
+        restore: Any = None
         try:
             # Not with one that cannot be started: it may be running.
             if CURRENT.get() is not None and self.ident is None and not _is_everybodys(self):
                 carried = carry()
                 if carried is not None:
-                    self.run = partial(_run, self, carried)
+                    restore = partial(_put_back, self, vars(self).get("run"))
+                    self.run = partial(_run, self, carried, restore)
         except Exception as error:
             guard.failed("taking a request into a thread", error)
         try:
             return original(self)
         except BaseException as error:
+            if restore is not None and self.ident is None:
+                restore()
             hide_frame(error)
             raise
 
     return start
 
 
-def _run(thread: Any, carried: Carried) -> None:
-    # As it was: this function and the thread refer to each other.
-    del thread.run
+def _put_back(thread: Any, own: Any) -> None:
+    # As it was: our function and the thread refer to each other. `own` is what the application has put there.
+    if own is None:
+        del thread.run
+    else:
+        thread.run = own
+
+
+def _run(thread: Any, carried: Carried, restore: Callable[[], None]) -> None:
+    restore()
     carried.enter()
     try:
         thread.run()

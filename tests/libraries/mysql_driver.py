@@ -63,7 +63,7 @@ class MysqlDriver:
         }
         assert [(one["name"], one["data"]) for one in told] == [
             ("SELECT item", "SELECT name FROM item WHERE id = %s"),
-            ("SELECT", "SELECT ?, ?, ?, ?"),
+            ("SELECT", "SELECT ?"),
             ("INSERT item", "INSERT INTO item VALUES (%s, %s)"),
             ("UPDATE item", "UPDATE item SET name = %s WHERE id = %s"),
             ("DELETE item", "DELETE FROM item WHERE id = %s"),

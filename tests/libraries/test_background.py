@@ -205,3 +205,61 @@ def test_what_a_request_hides_its_threads_hide() -> None:
     visit(shop)
     assert kept.items() == []
     assert results[0].exception() is None
+
+
+def test_what_an_instance_runs_of_its_own_is_run() -> None:
+    ran: list[str] = []
+
+    def view() -> None:
+        thread = threading.Thread(target=ran.append, args=("target",))
+        stock = thread.run
+        thread.run = lambda: (ran.append("instance"), stock())  # type: ignore[method-assign]
+        thread.start()
+        thread.join()
+        assert "run" in vars(thread)
+
+    outgoing.record(view)
+    assert ran == ["instance", "target"]
+
+
+def test_a_thread_that_could_not_start_takes_nothing_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    thread = threading.Thread(target=lambda: seen.append(CURRENT.get()))
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def view() -> None:
+        with monkeypatch.context() as patched:
+            for name in ("_start_new_thread", "_start_joinable_thread"):
+                patched.setattr(threading, name, refuse, raising=False)
+            with pytest.raises(RuntimeError):
+                thread.start()
+
+    outgoing.record(view)
+    assert "run" not in vars(thread)
+    thread.start()
+    thread.join()
+    assert seen == [None]
+
+
+def test_a_thread_that_works_on_for_long_ends_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Kept()
+    shop = Shop(Recorder(kept))
+    answered = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def work() -> None:
+        assert answered.wait(10)
+        ask("late")
+
+    def view() -> None:
+        threads.append(threading.Thread(target=work))
+        threads[0].start()
+
+    monkeypatch.setattr("autotrace.current.AFTERWARDS", -1)
+    shop.view = view
+    visit(shop)
+    answered.set()
+    threads[0].join()
+    assert [item["data"]["baseType"] for item in kept.items()] == ["RequestData"]

@@ -172,3 +172,30 @@ def test_records_outside_of_requests_still_reach_their_handlers() -> None:
     log.info("outside")
     log.removeHandler(handler)
     assert stream.getvalue() == "outside\n"
+
+
+def test_a_text_that_logs_itself_is_made_as_often_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Recursive:
+        made = 0
+
+        def __str__(self) -> str:
+            Recursive.made += 1
+            if Recursive.made < 12:
+                log.warning("%s", self)
+            return "text"
+
+    def view() -> None:
+        Recursive.made = 0
+        log.warning("%s", Recursive())
+
+    told(view)
+    with_us = Recursive.made
+    monkeypatch.setattr(logging.Logger, "callHandlers", logging.Logger.callHandlers.__wrapped__)  # type: ignore[attr-defined]
+    view()
+    # Each handler makes it once more.
+    assert with_us == Recursive.made
+
+
+def test_a_record_without_a_name_is_sent() -> None:
+    items = told(lambda: log.handle(logging.makeLogRecord({"msg": "nameless", "levelno": 30})))
+    assert [said(item)["message"] for item in items] == ["nameless"]

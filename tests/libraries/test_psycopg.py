@@ -52,7 +52,7 @@ def test_statements_are_told_without_values(connection: Any, postgresql: Databas
     }
     assert [(one["name"], one["data"]) for one in told] == [
         ("SELECT item", "SELECT name FROM item WHERE id = %s"),
-        ("SELECT", "SELECT ?, ?, ?"),
+        ("SELECT", "SELECT ?, ?"),
         ("SELECT", "SELECT ?"),
         ("INSERT item", "INSERT INTO item VALUES (%s, %s)"),
         ("DELETE item", "DELETE FROM item WHERE id > ?"),

@@ -59,7 +59,7 @@ def test_statements_are_told_without_values(connection: Any, postgresql: Databas
     }
     assert [(one["name"], one["data"]) for one in told] == [
         ("SELECT item", "SELECT name FROM item WHERE id = %s"),
-        ("SELECT", "SELECT ?, ?, ?"),
+        ("SELECT", "SELECT ?, ?"),
         ("INSERT item", "INSERT INTO item VALUES (%s, %s)"),
         ("INSERT item", "INSERT INTO item VALUES (?,?),(?,?)"),
         ("CALL", "CALL abs"),

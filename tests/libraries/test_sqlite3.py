@@ -6,11 +6,13 @@ import pathlib
 import pickle
 import sqlite3
 import sys
+import urllib.request
 from typing import Any
 
 import pytest
 
 from tests import outgoing
+from tests.recordings import said
 
 outgoing.patch("sqlite3")
 
@@ -115,3 +117,35 @@ def test_no_frame_of_ours_is_in_a_traceback(tmp_path: pathlib.Path) -> None:
 
     outgoing.record(view)
     view()
+
+
+def test_connect_is_no_method() -> None:
+    class Shop:
+        connect = sqlite3.connect
+
+    Shop().connect(":memory:").close()
+
+
+def test_calls_of_the_application_inside_of_a_statement_are_calls() -> None:
+    """A generator of parameters, and a function that the application gives the database."""
+    outgoing.patch("http_client")
+
+    def view() -> None:
+        connection = sqlite3.connect(":memory:")
+        connection.execute("CREATE TABLE item (id int)")
+        connection.create_function("ask", 1, lambda number: ask(f"{neighbour.url}/function/{number}x"))
+        connection.execute("SELECT ask(7)")
+        connection.executemany("INSERT INTO item VALUES (?)", ([ask(f"{neighbour.url}/generator")] for _ in "ab"))
+        connection.close()
+
+    def ask(url: str) -> int:
+        with urllib.request.urlopen(url) as answer:  # noqa: S310 - of this test's own service
+            return int(answer.status)
+
+    with outgoing.neighbour() as neighbour:
+        seen = outgoing.record(view)
+    http, names = ([call for call in seen.calls if (said(call)["type"] == "Http") is kind] for kind in (True, False))
+    assert [said(call)["name"] for call in http] == ["GET /function/7x", *["GET /generator"] * 2]
+    assert [said(call)["name"] for call in names] == ["CREATE item", "SELECT", "INSERT item"]
+    assert http[0]["tags"]["ai.operation.parentId"] == said(names[1])["id"]
+    assert neighbour.headers[0]["traceparent"] == outgoing.parent_of(http[0])
