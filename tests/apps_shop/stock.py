@@ -23,6 +23,8 @@ settings.configure(
     ALLOWED_HOSTS=["*"],
     ROOT_URLCONF=__name__,
     SECRET_KEY=os.urandom(8).hex(),
+    # The server has the same: Django says nothing about it to a new connection.
+    USE_TZ=True,
     DATABASES={
         "default": {
             "ENGINE": "django.db.backends.postgresql",

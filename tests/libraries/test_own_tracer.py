@@ -38,6 +38,8 @@ def kept() -> Iterator[Kept]:
     execution_context.clear()
 
 
+# Of OpenCensus's own spans.
+@pytest.mark.filterwarnings("ignore:.*utcnow:DeprecationWarning")
 def test_calls_are_spans_below_the_current_one(kept: Kept, neighbour: outgoing.Neighbour) -> None:
     tracer = Tracer(exporter=kept, sampler=samplers.AlwaysOnSampler())
     with tracer.span("outer") as outer:

@@ -204,6 +204,8 @@ def test_the_usual_port_goes_unsaid() -> None:
     assert [one["target"] for one in outgoing.record(view).said()] == ["192.0.2.1", "localhost"]
 
 
+# Of some versions, about what they do themselves.
+@pytest.mark.filterwarnings("ignore:Call to '__init__' function:DeprecationWarning")
 def test_clusters() -> None:
     needs.module("redis.cluster")
     redis_asyncio = needs.module("redis.asyncio")
