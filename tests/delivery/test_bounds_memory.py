@@ -8,6 +8,7 @@ import json
 import pathlib
 import sys
 import time
+from statistics import median
 from typing import Any, Mapping
 
 import pytest
@@ -89,7 +90,9 @@ def test_sixty_thousand_requests_leave_a_process_as_it_was(
     env = {**environment(tmp_path, endpoint), "AUTOTRACE_SPOOL_SIZE": STATES[what]}
     for app in ("flask", "pyramid"):
         found = measures(loop(app, "mixed", 60_000, 10_000, env, rest=3))[1::2]
-        assert found[-1]["memory"] - found[0]["memory"] < 2 * MEGABYTE
+        # A batch more or less on its way moves it by two megabytes: the middle of each half is compared.
+        first, last = (median(each["memory"] for each in half) for half in (found[:3], found[3:]))
+        assert last - first < 1.5 * MEGABYTE
         assert found[-1]["threads"] == found[0]["threads"]
         # The segments that are held, and the connection, which may have been closed.
         descriptors = [each["descriptors"] for each in found]
