@@ -11,7 +11,7 @@ import pytest
 
 from autotrace.propagation import b3
 from tests import outgoing
-from tests.harness import free_port
+from tests.harness import free_port, wait_until
 from tests.recordings import said
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -77,8 +77,11 @@ def test_failures_are_calls_too(neighbour: outgoing.Neighbour) -> None:
             connection.getresponse()
         connection.close()
         abandoned = HTTPConnection("127.0.0.1", neighbour.port)
+        seen = len(neighbour.headers)
         abandoned.request("GET", "/abandoned")
         abandoned.close()
+        # It arrives all the same, and is not to be taken for one of the next test.
+        wait_until(lambda: len(neighbour.headers) > seen)
         unsent = HTTPConnection("127.0.0.1", neighbour.port)
         with pytest.raises(InvalidURL):
             unsent.request("GET", "/with blank")
