@@ -22,7 +22,7 @@ _LINKS_LIMIT = 100
 
 def of_call(call: Call) -> dict[str, Any]:
     """Return what a finished call says."""
-    base = {
+    return {
         "ver": 2,
         "id": call.id,
         "name": clean(call.name, NAME_LIMIT) or call.kind,
@@ -33,7 +33,6 @@ def of_call(call: Call) -> dict[str, Any]:
         "target": clean(call.target, NAME_LIMIT),
         "data": clean(call.data, DATA_LIMIT),
     }
-    return base
 
 
 def of_span(recording: Recording, data: Any) -> tuple[str, dict[str, Any]]:

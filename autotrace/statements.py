@@ -16,8 +16,9 @@ _LONG_ONES = 100
 _HIDDEN = "?"
 # What is kept as it is: a quoted name, which SQLite may take for a text where it is no plain one; a word with its
 # digits, or a placeholder.
-_QUOTED = r'"(?:[^"]|"")*(?:"|\Z)|`[^`]*(?:`|\Z)'
-_PLAIN_QUOTED = r'"[^\W\d][\w$]*"|`[^`]*(?:`|\Z)'
+_DOUBLE, _TICKS = r'"(?:[^"]|"")*(?:"|\Z)', r"`[^`]*(?:`|\Z)"
+_PLAIN = r'"[^\W\d][\w$]*"'
+_QUOTED, _PLAIN_QUOTED = f"{_DOUBLE}|{_TICKS}", f"{_PLAIN}|{_TICKS}"
 _BRACKETS = r"\[[^\]]*(?:\]|\Z)"
 _WORDS = r"[:@$%]?[^\W\d][\w$]*|%\(\w+\)s"
 _NUMBERED = r"[$:]\d+"
@@ -27,9 +28,8 @@ _ONE_BLOCK = r"/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/|/\*.*\Z"
 _NUMBER = r"\.?\d[\w.]*(?:(?<=[eE])[-+]?\d+)?"
 _PREFIX = r"(?:\b(?:[eEnNbBxXrR]|[uU]&|_\w+ ?))?"
 _TEXT = rf"{_PREFIX}'(?:[^']|'')*(?:'|\Z)"
-_DOUBLE = r'"(?:[^"]|"")*(?:"|\Z)'
 # What is no plain name.
-_STRANGE = rf'(?!"[^\W\d][\w$]*"){_DOUBLE}'
+_STRANGE = f"(?!{_PLAIN}){_DOUBLE}"
 _DOLLARS = r"\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)"
 # Oracle's, with any delimiter.
 _CUSTOM = (

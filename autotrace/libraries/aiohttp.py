@@ -112,10 +112,7 @@ def _end(original: Any) -> Any:
             _fail(call, self, error)
             hide_frame(error)
             raise
-        try:
-            http.answered(call, self.status)
-        except Exception as error:
-            guard.failed("reading an answer", error)
+        http.answered(call, self)
         return result
 
     return start

@@ -6,7 +6,7 @@ import re
 from typing import Any, Container
 from urllib.parse import urlsplit
 
-from .. import calls, urls
+from .. import calls, guard, urls
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://").match
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -39,11 +39,14 @@ def _absolute(url: str, scheme: str, host: str, port: int | None) -> tuple[str, 
     return scheme, host, port, url if url.startswith("/") else f"/{url}"
 
 
-def answered(call: calls.Call, status: Any) -> None:
-    """End an HTTP call with the status of its answer, a number."""
-    call.code = str(int(status))
-    call.success = call.code < "400"
-    call.finish()
+def answered(call: calls.Call, response: Any) -> None:
+    """End an HTTP call with its answer, whose `status` is a number; never raises."""
+    try:
+        call.code = str(int(response.status))
+        call.success = call.code < "400"
+        call.finish()
+    except Exception as error:
+        guard.failed("reading an answer", error)
 
 
 def headers(call: calls.Call, said: Container[str]) -> list[tuple[str, str]]:

@@ -114,10 +114,7 @@ def _end(original: Any) -> Any:
             raise
         call = kept or self.__dict__.get(OUTER)
         if call is not None:
-            try:
-                http.answered(call, response.status)
-            except Exception as error:
-                guard.failed("reading an answer", error)
+            http.answered(call, response)
         return response
 
     return getresponse

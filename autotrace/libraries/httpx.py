@@ -31,7 +31,7 @@ def _traced(original: Any) -> Any:
             call.fail(error)
             hide_frame(error)
             raise
-        _end(call, response)
+        http.answered(call, response)
         return response
 
     return handle_request
@@ -49,7 +49,7 @@ def _traced_async(original: Any) -> Any:
             call.fail(error)
             hide_frame(error)
             raise
-        _end(call, response)
+        http.answered(call, response)
         return response
 
     return handle_async_request
@@ -72,10 +72,3 @@ def _with_headers(request: Any, call: Any) -> Any:
     except Exception as error:
         guard.failed("passing the trace on", error)
     return request
-
-
-def _end(call: Any, response: Any) -> None:
-    try:
-        http.answered(call, response.status)
-    except Exception as error:
-        guard.failed("reading an answer", error)

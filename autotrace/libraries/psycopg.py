@@ -61,6 +61,7 @@ def _stream(rows: Any, args: Any, kwargs: Any) -> Iterator[Any]:
     try:
         call = begun(_describe, args, kwargs)
         if call is not None:
+            outer = CALL.get()
             CALL.set(call)
             try:
                 first = next(rows)
@@ -71,7 +72,7 @@ def _stream(rows: Any, args: Any, kwargs: Any) -> Iterator[Any]:
                 failed(call, error, sql.code_of)
                 raise
             finally:
-                CALL.set(None)
+                CALL.set(outer)
             call.finish()
             yield first
         yield from rows
@@ -96,6 +97,7 @@ async def _stream_async(rows: Any, args: Any, kwargs: Any) -> AsyncIterator[Any]
     try:
         call = begun(_describe, args, kwargs)
         if call is not None:
+            outer = CALL.get()
             CALL.set(call)
             try:
                 first = await rows.__anext__()
@@ -106,7 +108,7 @@ async def _stream_async(rows: Any, args: Any, kwargs: Any) -> AsyncIterator[Any]
                 failed(call, error, sql.code_of)
                 raise
             finally:
-                CALL.set(None)
+                CALL.set(outer)
             call.finish()
             yield first
         async for row in rows:

@@ -6,7 +6,6 @@ from functools import wraps
 from time import perf_counter_ns, time_ns
 from typing import Any
 
-from .. import guard
 from ..calls import begun
 from ..exceptions import hide_frame
 from ..patching import wrap_method
@@ -37,10 +36,7 @@ def _traced(original: Any) -> Any:
             raise
         finally:
             kept.pop(OUTER, None)
-        try:
-            http.answered(call, response.status)
-        except Exception as error:
-            guard.failed("reading an answer", error)
+        http.answered(call, response)
         return response
 
     return _make_request
