@@ -1,0 +1,67 @@
+"""What pages and server agree on: a request, an answer, and the templates that become its HTML."""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+from pathlib import Path
+from typing import Any, Callable, Mapping, NamedTuple, Sequence
+
+HTML = "text/html; charset=utf-8"
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+class Request(NamedTuple):
+    """A GET of a page: its decoded path and query, and a connection to the store that can only read."""
+
+    path: str
+    query: Mapping[str, Sequence[str]]
+    store: sqlite3.Connection
+
+    def get(self, name: str, default: str = "") -> str:
+        """Return the first value of a query parameter, without spaces around it."""
+        return self.query[name][0].strip() if name in self.query else default
+
+
+class Response(NamedTuple):
+    """An answer; the server adds the headers that all answers have."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = HTML
+    headers: Sequence[tuple[str, str]] = ()
+
+
+Page = Callable[[Request], Response]
+
+
+class PageError(Exception):
+    """A page cannot be shown; `status` is that of the answer, the text says why, for a user."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@functools.lru_cache(maxsize=None)
+def _templates() -> Any:
+    # Jinja takes longer to import than all of this package: only who shows a page pays for it.
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(str(TEMPLATES)),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def register_filters(filters: Mapping[str, Callable[..., Any]]) -> None:
+    """Add filters for templates, by their names."""
+    _templates().filters.update(filters)
+
+
+def render(template: str, status: int = 200, **values: Any) -> Response:
+    """Return a template as an answer; every value is escaped."""
+    return Response(_templates().get_template(template).render(values).encode("utf-8", "replace"), status)
