@@ -12,11 +12,10 @@ from contextlib import closing, suppress
 from typing import Any, Callable, Iterable, Iterator, Sequence, Tuple
 
 from .. import guard
-from ..directories import private_directory
 from . import rows
+from .place import StoreError
 from .tables import APPLICATION_ID, TABLES, VERSION, columns_of, definition
 
-FILE_NAME = "telemetry.db"
 # What marks a file of ours that SQLite cannot read any more; nobody writes to it again.
 _DAMAGED = "-damaged"
 # Files beside the chosen one that are tried where that cannot be used.
@@ -34,18 +33,6 @@ _INSERTS = {
     for table, names in ((table, [name for name in columns_of(table) if name != "itemId"]) for table in TABLES)
 }
 Row = Tuple[str, Sequence[Any]]
-
-
-class StoreError(Exception):
-    """The store cannot be used now; the text says why, for a user."""
-
-
-def default_path() -> str:
-    """Return where the store of this user is; StoreError where the user has no directory that others cannot read."""
-    base = private_directory(None)
-    if base is None:
-        raise StoreError("there is no directory for the store that only this user can read")
-    return os.path.join(base, FILE_NAME)
 
 
 def usable(path: str, say: Callable[[str], object]) -> str:
