@@ -108,6 +108,7 @@ class Store:
         self._limit = megabytes << 20
         self._path = path
         self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
         self._next_prune = 0.0
 
     def write_lines(self, lines: bytes, seconds: float) -> None:
@@ -119,7 +120,7 @@ class Store:
         for line in lines.splitlines():
             try:
                 found.append((_key(line), rows.row_of(json.loads(line))))
-            except (KeyError, TypeError, ValueError):
+            except rows.NO_ITEM:
                 damaged += 1
         self._write(lambda connection: _insert(connection, _unseen(connection, found)), seconds)
         if damaged:
@@ -128,6 +129,14 @@ class Store:
     def write(self, found: Sequence[Row], seconds: float) -> None:
         """Add rows as `rows.row_of` returns them; StoreError when it cannot. It waits for other writers."""
         self._write(lambda connection: _insert(connection, found), seconds)
+
+    def prepare(self, seconds: float) -> str:
+        """Make the store where it is missing, delete what is too old, and return the path of the file in use.
+
+        StoreError when it cannot be used. It waits for other writers.
+        """
+        self._write(lambda connection: None, seconds)
+        return self._path
 
     def close(self) -> None:
         """Close the connection; the next write opens a new one."""
@@ -143,6 +152,9 @@ class Store:
 
     def _write(self, work: Callable[[sqlite3.Connection], object], seconds: float) -> None:
         """Do `work` in a transaction of its own, in the file beside where this one is found to be damaged."""
+        if self._connection is not None and _identity(self._path) != self._identity:
+            # Somebody deleted or replaced the file: what went there would be seen by nobody.
+            self.close()
         while True:
             try:
                 connection = self._connection or self._open()
@@ -166,6 +178,7 @@ class Store:
         self._path = usable(self._chosen, _say)
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
         os.chmod(self._path, 0o600)
+        self._identity = _identity(self._path)
         # Not `connect`, under which an application's calls are traced; not for this thread alone.
         connection = sqlite3.Connection(self._path, timeout=5, isolation_level=None, check_same_thread=False)
         self._connection = connection
@@ -200,13 +213,23 @@ class Store:
 _inherited: list[sqlite3.Connection | None] = []
 
 
+def _identity(path: str) -> tuple[int, int] | None:
+    """Return what tells a file from another one of the same name; None where there is none."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _say(line: str) -> None:
     guard.warn(line, line)
 
 
 def is_damage(error: sqlite3.Error) -> bool:
     """Tell whether SQLite found a file that is none of its own, or not whole."""
-    return any(word in str(error) for word in ("malformed", "not a database"))
+    # Not the word alone: SQLite calls a JSON text malformed too, and so it may be.
+    return any(words in str(error) for words in ("image is malformed", "malformed database", "not a database"))
 
 
 def mark_damaged(path: str) -> None:
@@ -256,4 +279,18 @@ def _insert(connection: sqlite3.Connection, found: Iterable[Row]) -> None:
     for table, values in found:
         by_table.setdefault(table, []).append(values)
     for table, many in by_table.items():
-        connection.executemany(_INSERTS[table], many)
+        connection.execute("SAVEPOINT one_table")
+        try:
+            connection.executemany(_INSERTS[table], many)
+        except (UnicodeEncodeError, OverflowError):
+            # JSON can spell what SQLite has no place for; that is too rare to look at each value first.
+            connection.execute("ROLLBACK TO one_table")
+            connection.executemany(_INSERTS[table], [list(map(_storable, values)) for values in many])
+        connection.execute("RELEASE one_table")
+
+
+def _storable(value: Any) -> Any:
+    """Return a value as SQLite can hold it: no half of a surrogate pair, no integer of more than 64 bits."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return float(value) if isinstance(value, int) and not -(2**63) <= value < 2**63 else value
