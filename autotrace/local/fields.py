@@ -32,7 +32,7 @@ FIELDS: Mapping[str, Mapping[str, Field]] = {
         "sampleRate": Field("number"),
         "seq": _text(64),
         "iKey": _text(40, True),
-        "flags": Field("number"),
+        "flags": Field("long"),
         "tags": Field("object"),
         "data": Field("object", required=True),
     },

@@ -142,6 +142,11 @@ def _integer(where: str, name: str, field: Field, value: Any, found: list[str]) 
         found.append(_incorrect_text(where, name, "integer of 32 bits", "number"))
 
 
+def _long(where: str, name: str, field: Field, value: Any, found: list[str]) -> None:
+    if not (-(2**63) <= value < 2**63 and value == int(value)):
+        found.append(_incorrect_text(where, name, "integer of 64 bits", "number"))
+
+
 def _line(where: str, name: str, field: Field, value: Any, found: list[str]) -> None:
     if not (-1_000_000 < value < 1_000_000 and value == int(value)):
         found.append(_incorrect_text(where, name, "integer below 1000000", "number"))
@@ -260,6 +265,7 @@ KINDS: Mapping[str, tuple[frozenset[type], Check | None]] = {
     "array": (frozenset((list,)), _array),
     "number": (_NUMBERS, _number),
     "integer": (_NUMBERS, _integer),
+    "long": (_NUMBERS, _long),
     "line": (_NUMBERS, _line),
     "duration": (frozenset((str,)), _duration),
     "severity": (frozenset((str, int)), _severity),
@@ -269,7 +275,14 @@ KINDS: Mapping[str, tuple[frozenset[type], Check | None]] = {
 }
 # What messages call a kind, where that is another word.
 _WORDS = {
-    **{"integer": "number", "line": "number", "duration": "string", "severity": "string", "point": "string"},
+    **{
+        "integer": "number",
+        "long": "number",
+        "line": "number",
+        "duration": "string",
+        "severity": "string",
+        "point": "string",
+    },
     **{"properties": "object", "measurements": "object"},
 }
 # Type → its fields as they are checked, and the names that must be there.

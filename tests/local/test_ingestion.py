@@ -227,7 +227,7 @@ def test_a_body_in_chunks_is_read(viewer: View) -> None:
 
 def test_a_wrong_length_does_no_harm(viewer: View) -> None:
     body = json.dumps(item(id="length")).encode()
-    head = "POST /v2/track HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n"
+    head = "POST /v2/track HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n"
     # Longer than what comes: the client goes, and nothing was ever whole.
     with socket.create_connection(("127.0.0.1", viewer.port), 5) as client:
         client.sendall(head.format(len(body) + 5).encode() + body)

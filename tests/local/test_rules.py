@@ -1,10 +1,12 @@
-"""The rules for items: what the service takes is taken and can be stored, and what it refuses is refused in its words."""
+"""The rules for items: what the service takes can be stored, and what it refuses is refused in its words."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import pathlib
+import sqlite3
 import time
 from typing import Any, Iterator
 
@@ -12,6 +14,7 @@ import pytest
 
 from autotrace.local import rows, rules
 from autotrace.local.store import Store
+from autotrace.local.tables import TABLES
 from tests import schema
 from tests.local.viewing import BASES, FRAME, item
 
@@ -152,7 +155,7 @@ def test_properties_are_texts_and_measurements_finite_numbers() -> None:
 
 def test_all_that_is_wrong_is_listed() -> None:
     found = item(url="x" * 3000, success="yes", tags={"ai.cloud.role": 5})
-    assert [text[:4] for text in said(found)] == ["106:", "106:", "100:"] or len(said(found)) == 3
+    assert [text[:4] for text in said(found)] == ["106:", "106:", "100:"]
 
 
 def test_fields_that_the_service_does_not_know_are_taken_and_told_about() -> None:
@@ -174,8 +177,13 @@ ODD: list[Any] = [
 ]  # fmt: skip
 
 
-def variants() -> Iterator[dict[str, Any]]:
-    """Yield items of all types, each with one field replaced by each odd value, or left out."""
+# Of which null, numbers that 32 bits do not hold, and others that the suite's checker is stricter or laxer about.
+PLAIN = ["", "x", "x" * 600, "x" * 40_000, 0, -1, 1.5, [], [None], [{}], {"a": 1}, "00:00:01", "Error", float("inf")]
+GONE = object()
+
+
+def variants(values: list[Any]) -> Iterator[dict[str, Any]]:
+    """Yield items of all types, each with one field replaced by each of `values`, or left out."""
 
     def places(value: Any) -> Iterator[tuple[Any, Any]]:
         for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
@@ -187,62 +195,44 @@ def variants() -> Iterator[dict[str, Any]]:
         whole = {**item(kind), "sampleRate": 50, "seq": "a:1", "flags": 0}
         whole["data"]["baseData"].setdefault("properties", {"a": "b"})
         whole["data"]["baseData"].setdefault("measurements", {"a": 1.5})
-        count = len(list(places(whole)))
-        for number in range(count):
-            for odd in (*ODD, "gone"):
+        for number in range(len(list(places(whole)))):
+            for value in (*values, GONE):
                 found = copy.deepcopy(whole)
                 holder, key = list(places(found))[number]
-                if odd == "gone":
+                if value is GONE:
                     del holder[key]
                 else:
-                    holder[key] = odd
+                    holder[key] = value
                 yield found
 
 
 def test_whatever_is_taken_can_be_stored_and_read(tmp_path: pathlib.Path) -> None:
-    taken = [found for found in variants() if not said(found)]
+    taken = [found for found in variants(ODD) if not said(found)]
     assert len(taken) > 1000
     store = Store(str(tmp_path / "store.db"), 7, 500)
     store.write([rows.row_of(found) for found in taken], 5)
     store.close()
-    import sqlite3
-
-    connection = sqlite3.connect(tmp_path / "store.db")
-    try:
-        total = 0
-        for table in rows._OWN:
-            for row in connection.execute(
-                f"SELECT itemCount, json(coalesce(customDimensions, '{{}}')), json(coalesce(customMeasurements, '{{}}')),"  # noqa: S608
-                f" timestamp FROM {table}"
-            ):
+    total = 0
+    with contextlib.closing(sqlite3.connect(str(tmp_path / "store.db"))) as connection:
+        for table in TABLES:
+            columns = "itemCount, json(customDimensions), json(customMeasurements)"
+            for count, texts, numbers in connection.execute(f"SELECT {columns} FROM {table}"):  # noqa: S608
                 total += 1
-                assert 0 < row[0] < 1e9
-                assert all(isinstance(value, (int, float)) for value in json.loads(row[2]).values())
-        assert total == len(taken)
+                assert 0 < count < 1e9
+                assert all(isinstance(value, str) for value in json.loads(texts or "{}").values())
+                assert all(isinstance(value, (int, float)) for value in json.loads(numbers or "{}").values())
         for (details,) in connection.execute("SELECT json(details) FROM exceptions"):
             assert json.loads(details)[0]["message"]
-    finally:
-        connection.close()
+    assert total == len(taken)
 
 
-def test_what_the_test_suites_own_checker_takes_or_refuses_is_taken_or_refused() -> None:
-    # It knows these as no fields of a request, or is of another mind about empty keys and bounds.
+def test_what_the_suites_own_checker_takes_or_refuses_is_taken_or_refused() -> None:
     compared = 0
-    for found in variants():
-        if found.get("data") and (found["data"] or {}).get("baseType") in (
-            "PageViewData",
-            "PageViewPerfData",
-            "AvailabilityData",
-        ):
-            continue
-        theirs = [fault for fault in schema.faults(found, 1000) if fault.code]
-        ours = said(found)
-        if bool(theirs) != bool(ours):
-            assert is_known(found, ours), (found, theirs, ours)
-        compared += 1
-    assert compared > 5000
-
-
-def is_known(found: dict[str, Any], ours: list[str]) -> bool:
-    """Tell whether the two checkers differ about an item for a reason."""
-    return False
+    for found in variants(PLAIN):
+        base_type = (found.get("data") or {}).get("baseType") if isinstance(found.get("data"), dict) else None
+        # It does not know these.
+        if base_type not in ("PageViewData", "PageViewPerfData", "AvailabilityData"):
+            theirs = [fault.text for fault in schema.faults(found, 1000) if fault.code]
+            assert bool(said(found)) == bool(theirs), (found, theirs)
+            compared += 1
+    assert compared > 2000

@@ -60,9 +60,8 @@ def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: pathlib.Path) -> Non
     with view(tmp_path) as running:
         done = run_command(command("--no-browser", "--port", running.port), environment(tmp_path))
         assert (done.code, done.stdout) == (1, "")
-        assert done.stderr == (
-            f"autotrace: port {running.port} of 127.0.0.1 is in use: choose another one with --port (0 is any free one)\n"
-        )
+        reason = f"port {running.port} of 127.0.0.1 is in use"
+        assert done.stderr == f"autotrace: {reason}: choose another one with --port (0 is any free one)\n"
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", ""])
