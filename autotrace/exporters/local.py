@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import TYPE_CHECKING, Any, Callable
 
-from .. import guard
+from .. import guard, leftovers, spool
+from ..directories import private_directory
 from ..local.place import StoreError, path_of
 from ..local.store import Store
 from ..sender import Answer
@@ -66,3 +68,17 @@ def destination_of(settings: Settings) -> str:
 def open_exporter(settings: Settings, application: str, chosen: Any) -> SpooledExporter:
     """Return the exporter for the store of the settings; StoreError where this user can have none."""
     return SpooledExporter(settings, application, KEY, destination_of(settings), lambda: transport_of(settings))
+
+
+def collect(settings: Settings) -> None:
+    """Bring into the store what processes that are gone have left in its spool; StoreError where there is no store."""
+    base = private_directory(settings.spool_dir)
+    if base is None:
+        return
+    lines = spool.open_spool(base, destination_of(settings), settings.spool_size << 20)
+    transport = transport_of(settings)
+    try:
+        leftovers.send(lines, transport, time.monotonic() + PATIENCE)
+    finally:
+        lines.close()
+        transport.close()

@@ -82,7 +82,7 @@ def test_a_connection_string_that_cannot_be_used_leaves_it_here(tmp_path: pathli
 
 
 def test_the_items_of_a_request_hang_together(tmp_path: pathlib.Path) -> None:
-    run_code("from flask_app import app; app.test_client().get('/boom')", environment(tmp_path))
+    run_code("from flask_app import app; app.test_client().get('/boom').close()", environment(tmp_path))
     with closing(sqlite3.connect(tmp_path / STORE)) as connection:
         (request,) = connection.execute("SELECT operation_Id, id, resultCode, success FROM requests").fetchall()
         query = "SELECT operation_Id, operation_ParentId, type, message FROM exceptions"
