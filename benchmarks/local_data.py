@@ -115,7 +115,7 @@ class Traffic:
         entry = self._random.choices(list(_ENTRIES), list(_ENTRIES.values()))[0]
         moment, trouble = self._moment()
         items: list[dict[str, Any]] = []
-        context = {"ai.operation.id": self._id(32), "ai.operation.name": OPERATIONS[entry].name}
+        context = {"ai.operation.id": self._id(32)}
         if entry.endswith("/health"):
             context["ai.operation.syntheticSource"] = "Bot"
         self._serve(items, OPERATIONS[entry], moment, None, context, trouble)
@@ -137,7 +137,11 @@ class Traffic:
         self.requests += 1
         chance = self._random.random
         own, made, took = self._id(16), len(items), self._lasting(operation.typical) / 2
-        tags = {**context, "ai.cloud.role": operation.role, "ai.cloud.roleInstance": f"{operation.role}-1"}
+        tags = {
+            **context,
+            **{"ai.operation.name": operation.name, "ai.device.type": "PC", "ai.internal.sdkVersion": "py3.12:auto:1"},
+            **{"ai.cloud.role": operation.role, "ai.cloud.roleInstance": f"{operation.role}-1"},
+        }
         inner = {**tags, "ai.operation.parentId": own}
         if parent is not None:
             tags["ai.operation.parentId"] = parent
