@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
+from importlib import import_module
 from typing import Any, NoReturn
 
 import click
@@ -93,15 +95,15 @@ def serve(
 def collect(found: settings.Settings) -> None:
     """Bring into the store, again and again, what processes that are gone have left in the spool; never raises."""
     try:
-        from autotrace.exporters import local  # type: ignore[attr-defined]
-    except ImportError:
+        bring = import_module("autotrace.exporters.local").collect
+    except (ImportError, AttributeError):
         return
     while True:
         try:
-            local.collect(found)
+            bring(found)
         except Exception as error:
             guard.failed("collecting what is left in the spool", error)
-        threading.Event().wait(COLLECT_INTERVAL)
+        time.sleep(COLLECT_INTERVAL)
 
 
 def open_browser(url: str) -> None:
