@@ -2,51 +2,34 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
 from autotrace.demo import runner, servers
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Interrupted(BaseException):
-    """A signal asks for the end; its argument is the signal's number. Only the command catches it."""
-
 
 @click.command("demo")
-def command() -> None:
+@click.option("--no-page", is_flag=True, help="Only say what was recorded, and end.")
+@click.option("--no-browser", is_flag=True, help="Serve the pages, but open no browser.")
+def command(no_page: bool, no_browser: bool) -> None:
     """Start three sample applications, send them requests and show what was recorded.
 
-    Flask and Pyramid under gunicorn, Django under uvicorn, on free ports of this machine. Nothing is sent
-    anywhere else. It takes a few seconds, and all servers are stopped at the end.
+    Flask and Pyramid under gunicorn, Django under uvicorn, on free ports of this machine; the first asks the
+    others. Then a browser shows the telemetry while requests go on, until Ctrl-C, which stops all servers. Nothing
+    is sent anywhere else.
     """
     missing = servers.missing_packages()
     if missing:
         stop(f'the demo needs {", ".join(missing)}: pip install "autotrace-appinsights[demo]"', 1)
+    shown = []
     try:
-        for number in SIGNALS:
-            # What nohup had ignored stays ignored.
-            if signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, interrupt)
-        runner.run(click.echo)
+        with interruptible():
+            runner.run(click.echo, None if no_page else lambda store: show(store, shown, browser=not no_browser))
     except runner.DemoError as error:
         stop(f"the demo failed: {error}", 1)
     except Interrupted as interrupted:
-        stop("the demo was interrupted; its servers are stopped", 128 + interrupted.args[0])
-
-
-def interrupt(number: int, frame: Any) -> NoReturn:
-    """Leave through every `finally`, which stops the servers; another signal does not disturb that."""
-    for each in SIGNALS:
-        signal.signal(each, signal.SIG_IGN)
-    raise Interrupted(number)
-
-
-def stop(text: str, status: int) -> NoReturn:
-    """Say `text` and exit with `status`."""
-    click.echo(f"autotrace: {text}", err=True)
-    sys.exit(status)
+        if interrupted.args[0] != signal.SIGINT or not shown:
+            stop("the demo was interrupted; its servers are stopped", 128 + interrupted.args[0])
+        click.echo("The demo has ended; its servers are stopped.")

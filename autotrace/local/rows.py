@@ -49,7 +49,7 @@ def row_of(item: Mapping[str, Any]) -> tuple[str, list[Any]]:
 
 
 def microseconds(text: str) -> int:
-    """Return a time in ISO 8601 as microseconds since 1970; without a zone it is in UTC. ValueError for another text."""
+    """Return a time in ISO 8601, in UTC where it names no zone, as microseconds since 1970; ValueError for no time."""
     global _second
     known = _second
     if text[:19] == known[0] and text[-1:] == "Z" and text[19:20] == "." and text[20:-1].isdigit():

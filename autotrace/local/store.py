@@ -13,23 +13,23 @@ from typing import Any, Callable, Iterable, Iterator, Sequence, Tuple
 from urllib.parse import quote
 
 from .. import guard
-from ..directories import private_directory
 from . import rows
+from .place import StoreError
 from .tables import APPLICATION_ID, TABLES, VERSION, columns_of, definition
 
-FILE_NAME = "telemetry.db"
 # What marks a file of ours that SQLite cannot read any more; nobody writes to it again.
 _DAMAGED = "-damaged"
 # Files beside the chosen one that are tried where that cannot be used.
 _MOST_FILES = 100
-# Looks at a file that another process may be changing.
-_ATTEMPTS = 10
 # Seconds between looks at what is too old.
 _PRUNE_INTERVAL = 60.0
 # In so many parts is a full file emptied, the oldest first.
 _PARTS = 10
 # Bytes that the write-ahead log keeps on disk once its content is in the file.
 _LARGEST_LOG = 16 << 20
+# Seconds that the making of a store by another process is waited for.
+_PATIENCE = 5.0
+_MARKS = ("application_id", "user_version")
 _DAY = 86_400 * 1_000_000
 
 _INSERTS = {
@@ -37,18 +37,6 @@ _INSERTS = {
     for table, names in ((table, [name for name in columns_of(table) if name != "itemId"]) for table in TABLES)
 }
 Row = Tuple[str, Sequence[Any]]
-
-
-class StoreError(Exception):
-    """The store cannot be used now; the text says why, for a user."""
-
-
-def default_path() -> str:
-    """Return where the store of this user is; StoreError where the user has no directory that others cannot read."""
-    base = private_directory(None)
-    if base is None:
-        raise StoreError("there is no directory for the store that only this user can read")
-    return os.path.join(base, FILE_NAME)
 
 
 def usable(path: str, say: Callable[[str], object]) -> str:
@@ -82,44 +70,32 @@ def _objection(path: str) -> str | None:
         return "it is damaged"
     if not found.st_size:
         return None
-    mark, version = _marks(path)
-    if mark is None:
-        return "it is no SQLite file"
+    try:
+        mark, version, is_empty = _marks(path)
+    except sqlite3.OperationalError as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
+    except sqlite3.DatabaseError as error:
+        return "it is no SQLite file" if "not a database" in str(error) else "it is damaged"
     if mark != APPLICATION_ID:
         # One whose making was interrupted has no tables at all.
-        return None if _is_empty(path) else "it is the database of another program"
+        return None if is_empty else "it is the database of another program"
     if version != VERSION:
         return "it was made by another version of autotrace"
     return None
 
 
-def _marks(path: str) -> tuple[int | None, int]:
-    """Return what the header of a SQLite file says about whose it is, and its version; None where it is no such file.
+def _marks(path: str) -> tuple[int, int, bool]:
+    """Return what the header of a SQLite file says about whose it is, its version, and whether it has no tables.
 
     It is not read with `open`: to close a file ends all locks that this process has on it, and another one that ends
-    would then delete the log that a connection of ours writes to. As immutable, nothing is written beside it.
+    would then delete the log that a connection of ours writes to.
     """
-    for _ in range(_ATTEMPTS):
-        try:
-            with closing(sqlite3.Connection(f"file:{quote(path)}?immutable=1", uri=True)) as connection:
-                mark, version = (
-                    connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
-                )
-                return mark, version
-        except sqlite3.OperationalError as error:
-            raise StoreError(f"{path} cannot be read: {error}") from error
-        except sqlite3.DatabaseError as error:
-            if "not a database" in str(error):
-                break
-            # It looks malformed while another process brings its log into it.
-            time.sleep(0.02)
-    return None, 0
-
-
-def _is_empty(path: str) -> bool:
-    with suppress(sqlite3.Error), closing(sqlite3.Connection(path, timeout=5)) as connection:
-        return not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
-    return False
+    address = f"file:{quote(path)}?mode=ro"
+    with closing(sqlite3.Connection(address, uri=True, timeout=_PATIENCE, isolation_level=None)) as connection:
+        # All as of one moment: another process may be making the tables.
+        connection.execute("BEGIN")
+        mark, version = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _MARKS)
+        return mark, version, connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
 
 
 class Store:
