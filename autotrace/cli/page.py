@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 from typing import Any, Callable
 
@@ -71,7 +72,7 @@ def collect(found: Settings) -> None:
             local.collect(found)
         except Exception as error:
             guard.failed("collecting what is left in the spool", error)
-        threading.Event().wait(COLLECT_INTERVAL)
+        time.sleep(COLLECT_INTERVAL)
 
 
 def open_browser(url: str) -> None:
