@@ -47,7 +47,7 @@ def test_each_type_has_its_table(viewer: View) -> None:
         *("requests", "dependencies", "exceptions", "traces", "customEvents", "customMetrics", "pageViews"),
         *("browserTimings", "availabilityResults"),
     ):
-        assert viewer.read(f"SELECT count(*) FROM {table} WHERE operation_Id = 'types'") == [(1,)], table  # noqa: S608
+        assert viewer.read(f"SELECT count(*) FROM {table} WHERE operation_Id = 'types'") == [(1,)], table
 
 
 def test_bad_items_are_told_by_index_and_the_others_are_kept(viewer: View) -> None:
