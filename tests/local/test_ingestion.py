@@ -187,7 +187,7 @@ def test_a_store_may_go_while_the_viewer_runs(tmp_path: pathlib.Path, trouble: s
         assert "Traceback" not in running.stderr()
         if trouble == "replaced":
             assert (tmp_path / "store.db").read_bytes() == b"something else" * 1000
-            assert "is no SQLite file" in running.stderr()
+            assert "store.db is not used: " in running.stderr()
         assert running.end() == 128 + 15
 
 
