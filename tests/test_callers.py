@@ -57,7 +57,7 @@ def test_a_warning_is_that_of_the_line_that_called() -> None:
 def test_filters_and_what_was_warned_of_belong_to_the_module_that_called() -> None:
     one, other = module("one"), module("other")
     # The same code in another module is another place.
-    two = FunctionType(one["warn"].__code__, {"__name__": "two"})
+    two = FunctionType(one["warn"].__code__, {**one, "__name__": "two"})
     with warnings.catch_warnings(record=True) as seen:
         warnings.filterwarnings("ignore")
         warnings.filterwarnings("default", module="one")

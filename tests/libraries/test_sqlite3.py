@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import pathlib
 import pickle
 import sqlite3
@@ -123,19 +122,29 @@ def test_warnings_name_the_line_of_the_application() -> None:
         def execute(self, *args: Any) -> Any:
             return super().execute(*args)
 
+    class Day:
+        pass
+
+    def adapt(day: Day) -> str:
+        # As the adapters of sqlite3 do, in whose place Django puts its own.
+        warnings.warn("deprecated", DeprecationWarning, stacklevel=2)
+        return "2020-02-02"
+
     def view() -> None:
         connection = sqlite3.connect(":memory:")
         for cursor in (connection.cursor(), connection.cursor(Mine), connection):
             cursor.execute(
                 "SELECT ?",
-                (datetime.date.today(),),
+                (Day(),),
             )
         connection.execute("CREATE TABLE item (day)")
-        connection.executemany("INSERT INTO item VALUES (?)", [(datetime.date.today(),)] * 2)
+        connection.executemany("INSERT INTO item VALUES (?)", [(Day(),)] * 2)
         if sys.version_info < (3, 14):
             connection.execute("SELECT :a", (1,))
-        list(map(connection.execute, ["SELECT ?"], [(datetime.date.today(),)]))
+        list(map(connection.execute, ["SELECT ?"], [(Day(),)]))
         connection.close()
+
+    sqlite3.register_adapter(Day, adapt)
 
     def places() -> list[tuple[str, int]]:
         with warnings.catch_warnings(record=True) as caught:
