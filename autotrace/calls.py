@@ -74,7 +74,7 @@ class Call:
         return headers_of(recording.recorder.extract, recording.trace_id, self.id, recording.sampled, state)
 
     def _export(self) -> None:
-        self.recording.recorder.exporter.call(self.recording, self)
+        self.recording.hold(self)
 
 
 class Untold(Call):

@@ -32,8 +32,8 @@ class Exporter(Protocol):
     def exception(self, recording: Recording, failure: Failure) -> None:
         """Export what made a request fail, after the request itself."""
 
-    def call(self, recording: Recording, call: Call) -> None:
-        """Export an outgoing call that ended."""
+    def calls(self, recording: Recording, ended: list[Call]) -> None:
+        """Export outgoing calls that have ended, in that order."""
 
     def message(self, recording: Recording | None, message: Message) -> None:
         """Export a log line, made in a request or in none."""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ..recorder import Recording
     from ..settings import Settings
 
+# Bytes of lines that are written in one piece.
+LARGEST_WRITE = 1 << 18
+
 
 class AzureExporter:
     """Exports one application's items; everything that belongs to a process is made on its first item.
@@ -57,10 +60,13 @@ class AzureExporter:
         lines = self._lines or self._open()
         self._append(lines.exception(recording, failure))
 
-    def call(self, recording: Recording, call: Call) -> None:
-        """Write a dependency line."""
-        lines = self._lines or self._open()
-        self._append(lines.call(recording, call))
+    def calls(self, recording: Recording, ended: list[Call]) -> None:
+        """Write a dependency line for each call."""
+        lines = list((self._lines or self._open()).calls(recording, ended))
+        whole = b"".join(lines)
+        # One write for all, but for what would make a segment of its own.
+        for part in [whole] if len(whole) <= LARGEST_WRITE else lines:
+            self._append(part)
 
     def message(self, recording: Recording | None, message: Message) -> None:
         """Write the line of a log line."""

@@ -41,9 +41,10 @@ class ConsoleExporter:
         """Print a line for an exception."""
         self._print(json.loads(self._wire().exception(recording, failure)))
 
-    def call(self, recording: Recording, call: Call) -> None:
-        """Print a line for an outgoing call."""
-        self._print(json.loads(self._wire().call(recording, call)))
+    def calls(self, recording: Recording, ended: list[Call]) -> None:
+        """Print a line for each outgoing call."""
+        for line in self._wire().calls(recording, ended):
+            self._print(json.loads(line))
 
     def message(self, recording: Recording | None, message: Message) -> None:
         """Print a line for a log line."""
