@@ -109,13 +109,12 @@ LAST = {
 _INDEXES = {
     "requests": (
         "_time, cloud_RoleName, operation_Name, success, resultCode, _bucket, duration, itemCount",
-        "operation_Id",
-        "operation_ParentId, operation_Id, cloud_RoleName",
+        # Also who answered a call: a request whose parent is the call's id.
+        "operation_Id, operation_ParentId, cloud_RoleName",
     ),
     "dependencies": (
-        "_time, cloud_RoleName, type, target, success, duration, itemCount",
+        "_time, cloud_RoleName, type, target, success, duration, itemCount, id, operation_Id",
         "operation_Id",
-        "id, operation_Id, cloud_RoleName, type, target",
     ),
     "exceptions": ("_time", "operation_Id"),
     "traces": ("_time", "operation_Id"),
