@@ -74,6 +74,11 @@ def severity(level: Any) -> str:
     return SEVERITIES[level] if isinstance(level, int) and 0 <= level < len(SEVERITIES) else f"level {level}"[:40]
 
 
+def clean(text: str) -> str:
+    """Return a text of an address as SQLite can be asked for it: without halves of pairs."""
+    return text.encode("utf-8", "replace").decode()
+
+
 # What stands in place of a column of the same name; a table without such a column has nothing there.
 _OWN: Mapping[str, Mapping[str, str]] = {
     "requests": {"title": "coalesce(name, url)", "place": "url"},

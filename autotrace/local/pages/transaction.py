@@ -33,7 +33,7 @@ class Line(NamedTuple):
 
 def page(request: Request) -> Response:
     """Return the page of the operation whose id is the end of the path; PageError 404 where nothing belongs to it."""
-    operation = texts.clean(request.path[len("/transaction/") :])
+    operation = summary.clean(request.path[len("/transaction/") :])
     total = _count(request.store, operation)
     if not operation or not total:
         what = f"Nothing in the store belongs to the operation “{texts.short(operation, 'without an id')}”. "
@@ -53,7 +53,7 @@ def page(request: Request) -> Response:
     ]
     return render(
         "transaction.html",
-        **{"title": nodes[0].item.operation_name or nodes[0].item.title or "Transaction", "active": "/search"},
+        **{"title": texts.short(nodes[0].item.operation_name or nodes[0].item.title, "Transaction"), "active": "/search"},
         **{"operation": operation, "total": total, "lines": lines, "line": line, "most": MOST, "deepest": _DEEPEST},
         **{"failures": sum(node.item.failed for node in nodes), "first": nodes[0], "severity": summary.severity},
         **{"roles": list(dict.fromkeys(node.item.role for node in nodes if node.item.role))},
