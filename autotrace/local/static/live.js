@@ -2,10 +2,6 @@
 // text, types, or is inside the page with the keyboard.
 "use strict";
 (() => {
-  document.addEventListener("change", (event) => {
-    if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
-  });
-
   const main = document.querySelector("main[data-live]");
   const bar = document.getElementById("live");
   if (!main || !bar) return;
