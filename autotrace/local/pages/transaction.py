@@ -22,7 +22,7 @@ _DEEPEST = 12
 
 
 class Line(NamedTuple):
-    """A line of the page: a node, its bar, how far it is indented, the exceptions it tells of, and whether it is open."""
+    """A line of the page: a node, its bar, how far it is indented, the exceptions it tells of, whether it is open."""
 
     node: tree.Node
     bar: gantt.Bar
@@ -53,17 +53,25 @@ def page(request: Request) -> Response:
     ]
     return render(
         "transaction.html",
-        **{"title": texts.short(nodes[0].item.operation_name or nodes[0].item.title, "Transaction"), "active": "/search"},
-        **{"operation": operation, "total": total, "lines": lines, "line": line, "most": MOST, "deepest": _DEEPEST},
-        **{"failures": sum(node.item.failed for node in nodes), "first": nodes[0], "severity": summary.severity},
-        **{"roles": list(dict.fromkeys(node.item.role for node in nodes if node.item.role))},
-        **{"moved": sum(abs(node.moved) >= 1000 for node in nodes)},
+        title=texts.short(nodes[0].item.operation_name or nodes[0].item.title, "Transaction"),
+        active="/search",
+        operation=operation,
+        total=total,
+        most=MOST,
+        lines=lines,
+        line=line,
+        deepest=_DEEPEST,
+        first=nodes[0],
+        failures=sum(node.item.failed for node in nodes),
+        roles=list(dict.fromkeys(node.item.role for node in nodes if node.item.role)),
+        moved=sum(abs(node.moved) >= 1000 for node in nodes),
+        severity=summary.severity,
     )
 
 
 def _count(store: sqlite3.Connection, operation: str) -> int:
     return sum(
-        store.execute(f"SELECT count(*) FROM {table} WHERE operation_Id = ?", (operation,)).fetchone()[0]  # noqa: S608
+        store.execute(f"SELECT count(*) FROM {table} WHERE operation_Id = ?", (operation,)).fetchone()[0]
         for table in TABLES
     )
 
@@ -73,7 +81,7 @@ def _first(store: sqlite3.Connection, operation: str) -> list[Summary]:
     found: list[tuple[int, str, int]] = []
     for table in TABLES:
         # Some libraries write one id for all that belongs to no operation: there is no end of those.
-        query = f"SELECT _time, itemId FROM {table} WHERE operation_Id = ? LIMIT {_MOST_READ}"  # noqa: S608
+        query = f"SELECT _time, itemId FROM {table} WHERE operation_Id = ? LIMIT {_MOST_READ}"
         found += ((moment, table, item) for moment, item in store.execute(query, (operation,)))
     found.sort()
     wanted: dict[str, list[int]] = {}
@@ -90,5 +98,5 @@ def _read(store: sqlite3.Connection, table: str, ids: list[int]) -> list[Summary
 def _stacks(store: sqlite3.Connection, nodes: list[tree.Node]) -> Mapping[int, Any]:
     """Return the details of the first exceptions, by their ids."""
     ids = [node.item.item_id for node in nodes if node.item.table == "exceptions"][:_MOST_STACKS]
-    query = f"SELECT itemId, details FROM exceptions WHERE itemId IN ({','.join(map(str, ids))})"  # noqa: S608
-    return {item: details for item, details in store.execute(query)}
+    query = f"SELECT itemId, details FROM exceptions WHERE itemId IN ({','.join(map(str, ids))})"
+    return dict(store.execute(query).fetchall())
