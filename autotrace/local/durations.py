@@ -31,7 +31,8 @@ class Durations:
     def percentile(self, percent: float) -> float | None:
         """Return what so many of a hundred are no longer than, None where there are none.
 
-        It is the mean of the bucket in which that one is: exact for a single duration, and within 2.2 % for many.
+        It is the mean of the bucket in which that one is. So it is exact where a bucket has one duration, as it mostly
+        is on a developer's machine, within 2.2 % where it has them evenly, and never off by more than a bucket: 4.4 %.
         """
         wanted = self.count * percent / 100
         passed = 0.0

@@ -24,6 +24,7 @@ _running = threading.BoundedSemaphore(_MOST)
 _WORDS = {
     "stopped": f"The query was stopped: it ran for more than {SECONDS:g} seconds.",
     "memory": "The query was stopped: it needed more memory than a query may have.",
+    "broken": "The query was stopped: its process ended before the query did.",
     "space": "The query was stopped: it needed more temporary space on disk than a query may have.",
 }
 _ONLY_READS = (
@@ -100,6 +101,6 @@ def _outcome(end: dict[str, Any], took: float) -> Outcome:
         denied = any(words in message for words in ("not authorized", "prohibited"))
         return Outcome(message + (_ONLY_READS if denied else ""), False, took)
     if how is None:
-        # It was killed, by the timer or by the system.
-        how = "stopped" if took >= SECONDS else "memory"
+        # It was ended, by the timer or by the system's limits, or could not begin.
+        how = "stopped" if took >= SECONDS else "broken"
     return Outcome(_WORDS[how], False, took)

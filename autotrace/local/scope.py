@@ -11,6 +11,8 @@ from .tables import TABLES
 
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
+# Later than every time in a store, in microseconds.
+_FOREVER = 1 << 62
 
 
 class Range(NamedTuple):
@@ -57,18 +59,34 @@ class Scope(NamedTuple):
     step: int
     note: str = ""
 
-    def where(self, *, role: bool = True, operation: bool = True) -> tuple[str, list[Any]]:
-        """Return a condition of SQL for any table, and its parameters; of role and operation only where asked."""
-        words, values = ["_time >= ?"], [self.start]
+    def where(self, *, role: bool = True, between: tuple[int, int] | None = None) -> tuple[str, list[Any]]:
+        """Return a condition of SQL for any table, and its parameters.
+
+        `between` narrows it to a slice of the time; without `role` it is for all roles and operations.
+        """
+        # Never two conditions where one will do: SQLite would begin to read at the one it sees first.
+        words = ["_time >= ?"]
+        values: list[Any] = [self.start if between is None else between[0]]
+        if between is not None:
+            words.append("_time < ?")
+            values.append(between[1])
         if role and self.role:
             words.append("cloud_RoleName = ?")
             values.append(self.role)
-        if operation and self.operation:
+        if role and self.operation:
             words.append("operation_Name = ?")
             values.append(self.operation)
         if not self.synthetic:
             words.append("coalesce(operation_SyntheticSource, '') = ''")
         return " AND ".join(words), values
+
+    def slices(self, most: int | None = None) -> list[tuple[int, int]]:
+        """Return the time in slices, from and to: its bars, or at the most so many.
+
+        SQLite groups the rows of one after the other faster than all at once. The last one has no end.
+        """
+        bars = range(self.start, self.until, self.step * (1 if most is None else -(-self.bars // most)))
+        return list(zip(bars, (*bars[1:], _FOREVER)))
 
     @property
     def bars(self) -> int:

@@ -27,7 +27,7 @@ HOSTILE = {
     "url": "../../logs?sql=1&a=b#c",
     "lines": "one\r\ntwo\x00\x1b[31m",
 }
-_VOID = frozenset(("meta", "link", "input", "br", "hr", "img", "path", "rect", "line", "circle"))
+_VOID = frozenset(("meta", "link", "input", "br", "hr", "img"))
 
 
 def item(

@@ -51,7 +51,7 @@ def test_percentiles_are_those_of_the_data(tmp_path: Path) -> None:
     for name, percent in (("Median (p50)", 50), ("p95", 95), ("p99", 99)):
         text = page.figures()[name]
         assert text.endswith(" ms")
-        assert float(text[:-3]) == pytest.approx(took[len(took) * percent // 100], rel=0.025), name
+        assert float(text[:-3]) == pytest.approx(took[len(took) * percent // 100 - 1], rel=0.025), name
     ((*_, mean, _, _, _),) = page.table("operations")
     assert float(mean[:-3]) == pytest.approx(sum(took) / len(took), rel=0.005)
 
@@ -120,8 +120,8 @@ def test_a_hostile_text_is_only_a_text(tmp_path: Path, path: str, text: str) -> 
     html = answer(store, path).body.decode()
     page = shown(store, path)
     assert_harmless(page)
-    assert "\u202e" not in html
-    assert "\x1b" not in html
+    assert "\u202e" not in page.text
+    assert "\x1b" not in page.text
     # Lists show the beginning of what is long.
     assert len(html) < 80_000
     start = re.split(r"[\u202e\r]", text)[0][:100]
