@@ -97,8 +97,8 @@ def _outcome(end: dict[str, Any], took: float) -> Outcome:
     if how in ("done", "cut"):
         return Outcome("", how == "cut", took)
     if how == "error":
-        message = f"SQLite says: {end['message']}."
-        denied = any(words in message for words in ("not authorized", "prohibited"))
+        message = f"SQLite says: {end['message'].rstrip('.')}."
+        denied = any(words in message for words in ("not authorized", "authorization denied", "prohibited"))
         return Outcome(message + (_ONLY_READS if denied else ""), False, took)
     if how is None:
         # It was ended, by the timer or by the system's limits, or could not begin.

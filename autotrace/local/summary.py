@@ -8,6 +8,11 @@ from .tables import TABLES
 
 # Characters of a text that a line may need; the page of the item has all of it.
 _LONGEST = 1000
+# What a page calls a type of items, where that is not what Logs calls it.
+WORDS = {
+    **{"customEvent": "event", "customMetric": "metric", "pageView": "page view", "browserTiming": "browser timing"},
+    "availabilityResult": "availability",
+}
 SEVERITIES = ("Verbose", "Information", "Warning", "Error", "Critical")
 
 
@@ -41,6 +46,11 @@ class Summary(NamedTuple):
     def type(self) -> str:
         """What Logs calls the type of the item."""
         return TABLES[self.table].item_type
+
+    @property
+    def word(self) -> str:
+        """What a page calls the type of the item."""
+        return WORDS.get(self.type, self.type)
 
     @property
     def path(self) -> str:
