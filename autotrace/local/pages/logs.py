@@ -48,6 +48,12 @@ def _page(
         400 if error else 200,
         **{"title": "Logs", "active": "/logs", "sql": sql, "columns": columns, "rows": rows, "cut": cut},
         **{"error": error, "seconds": seconds, "examples": examples.EXAMPLES, "longest": LONGEST},
+        # Their names stand above the digits.
+        **{
+            "numeric": [
+                all(isinstance(row[place], (int, float, type(None))) for row in rows) for place in range(len(columns))
+            ]
+        },
         **{"tables": {name: columns_of(name) for name in TABLES}, "most": _PAGE.rows, "most_of_file": _FILE.rows},
     )
 
