@@ -81,16 +81,16 @@ _SLOW = ("psycopg.errors.QueryCanceled", "canceling statement due to statement t
 OPERATIONS = {
     f"{one.role} {one.name}": one
     for one in (
-        Operation("shop", "GET /", "/", 6, (_SESSION, _TEMPLATE, _PRODUCTS), 0.002),
-        Operation("shop", "GET /products/{id}", "/products/17", 4, (_SESSION, _PRODUCT), 0.01, _MISSING),
-        Operation("shop", "GET /search", "/search?q=REDACTED", 5, (_SESSION, _SEARCH), 0.002),
-        Operation("shop", "POST /cart", "/cart", 3, (_SESSION, _TEMPLATE), 0.004),
+        Operation("shop", "GET /", "/", 6, (_SESSION, _TEMPLATE, _PRODUCTS), 0.006),
+        Operation("shop", "GET /products/{id}", "/products/17", 4, (_SESSION, _PRODUCT), 0.016, _MISSING),
+        Operation("shop", "GET /search", "/search?q=REDACTED", 5, (_SESSION, _SEARCH), 0.006),
+        Operation("shop", "POST /cart", "/cart", 3, (_SESSION, _TEMPLATE), 0.012),
         Operation("shop", "POST /orders", "/orders", 12, (_SESSION, _PRODUCT, _ORDER, _FORGET), 0.01, _MISSING),
         Operation("shop", "GET /health", "/health", 0.5, (), 0.0),
-        Operation("catalogue", "GET /products", "/products", 5, (_LIST,), 0.001),
-        Operation("catalogue", "GET /products/{id}", "/products/17", 3, (_ONE, _STOCK), 0.004, _MISSING),
+        Operation("catalogue", "GET /products", "/products", 5, (_LIST,), 0.003),
+        Operation("catalogue", "GET /products/{id}", "/products/17", 3, (_ONE, _STOCK), 0.008, _MISSING),
         Operation("catalogue", "GET /search", "/search", 8, (_SIMILAR, _ONE), 0.03, _SLOW),
-        Operation("stock", "GET /stock/{sku}", "/stock/A-17", 2, (_LEFT, _TAKE), 0.008, _LOCKED),
+        Operation("stock", "GET /stock/{sku}", "/stock/A-17", 2, (_LEFT, _TAKE), 0.012, _LOCKED),
     )
 }
 # What comes from outside, and how often.

@@ -14,7 +14,7 @@ HEIGHT = 168
 ABOVE = 8
 _MOST_TIMES = 7
 _MOST_DURATIONS = 8
-_MOST_UP = 4
+_MOST_UP = 5
 _SECOND = 1_000_000
 # Seconds between marks on an axis of time.
 _TIME_STEPS = (
@@ -114,11 +114,20 @@ def path(values: Sequence[float | None], scale: Scale) -> str:
     words, drawing = [], False
     for index, value in enumerate(values):
         if value is not None:
-            at = f"{1000 * (index + 0.5) / len(values):.1f} {HEIGHT - scale.height(value):.1f}"
-            # A line to where it is shows a single value as a dot.
-            words.append(f"L{at}" if drawing else f"M{at}l0 0")
+            at = 1000 * (index + 0.5) / len(values)
+            words.append(f"{'L' if drawing else 'M'}{at:.1f} {HEIGHT - scale.height(value):.1f}")
         drawing = value is not None
     return "".join(words)
+
+
+def lonely(values: Sequence[float | None], scale: Scale) -> list[tuple[float, float]]:
+    """Return the places, in percent from the left and pixels from the top, of values that a path does not show."""
+    around = (None, *values, None)
+    return [
+        (round(100 * (index + 0.5) / len(values), 3), round(HEIGHT - scale.height(value), 1))
+        for index, value in enumerate(values)
+        if value is not None and around[index] is around[index + 2] is None
+    ]
 
 
 def _across(at: float, text: str, number: int) -> Tick:

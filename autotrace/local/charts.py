@@ -12,7 +12,7 @@ from .axes import HEIGHT, Tick
 from .durations import Durations
 
 # The most bars that a distribution has.
-_CLASSES = 40
+_CLASSES = 48
 # The percentiles that are shown over time, the highest first: the others are drawn over it.
 _PERCENTILES = (95, 50)
 
@@ -35,10 +35,14 @@ class Column(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line: what it shows (a class of the style sheet), and an SVG path, 1000 units wide and HEIGHT high."""
+    """A line: what it shows (a class of the style sheet), and an SVG path, 1000 units wide and HEIGHT high.
+
+    `dots` are the places of what no line leads to, in percent from the left and pixels from the top.
+    """
 
     kind: str
     path: str
+    dots: Sequence[tuple[float, float]] = ()
 
 
 class Chart(NamedTuple):
@@ -131,7 +135,7 @@ def percentiles(start: int, step: int, groups: Sequence[Durations]) -> Chart:
         axes.times(start, step * len(groups)),
         scale.ticks,
         columns,
-        [Line(f"p{percent}", axes.path(values, scale)) for percent, values in found.items()],
+        [Line(f"p{one}", axes.path(values, scale), axes.lonely(values, scale)) for one, values in found.items()],
         keys=[(f"p{percent}", f"p{percent}") for percent in _PERCENTILES],
     )
 
@@ -161,7 +165,8 @@ def distribution(title: str, durations: Durations, percents: Sequence[int] = (50
         value = durations.percentile(percent) or 0
         at = 100 * (axes.place(value) - low) / (number * width)
         words.append(f"p{percent} {texts.milliseconds(value)}")
-        marks.append(Tick(round(at, 3), f"p{percent}", "end" if at > 50 else "start"))
+        # On the right of its line, which the next one's, lower down, does not cross.
+        marks.append(Tick(round(at, 3), f"p{percent}", "end" if at > 88 else "start"))
     return Chart(
         f"{title}: {', '.join(words)}",
         ["Duration", "Requests", "Part"],
@@ -179,7 +184,8 @@ def _classes(durations: Durations) -> tuple[int, int, int]:
     # One bucket alone would be as broad as the chart.
     margin = 12 if high - low < 24 else 2
     low, high = low - margin, high + margin
-    width = next(width for width in (1, 2, 4, 8, 16, 32, 64) if (high - low) / width <= _CLASSES)
+    widths = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
+    width = next((width for width in widths if (high - low) / width <= _CLASSES), high - low)
     return low, width, -(-(high - low) // width)
 
 

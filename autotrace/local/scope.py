@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Mapping, NamedTuple, Sequence
+from typing import Any, Iterable, Mapping, NamedTuple
 from urllib.parse import urlencode
 
 from . import texts, web
@@ -39,6 +39,8 @@ _STEPS = (
     *(86_400, 2 * 86_400, 7 * 86_400, 28 * 86_400),
 )
 _MOST_BARS = 72
+# What the pages of figures tell of.
+_TABLES = ("requests", "dependencies", "exceptions")
 # Seconds that the clock of another machine may be ahead without a word about it.
 _AHEAD = 60
 
@@ -154,7 +156,7 @@ def range_of(moment: int) -> str:
     return next((name for name, span in RANGES.items() if span.seconds > seconds), "all")
 
 
-def _edge(request: web.Request, which: str, tables: Sequence[str] | Mapping[str, Any] = ("requests",)) -> list[int]:
+def _edge(request: web.Request, which: str, tables: Iterable[str] = _TABLES) -> list[int]:
     """Return the first or last time of each table that has rows: one step in its index."""
     found = (request.store.execute(f"SELECT {which}(_time) FROM {table}").fetchone()[0] for table in tables)
     return [moment for moment in found if moment is not None]

@@ -9,7 +9,6 @@ from .durations import Durations
 from .scope import Scope
 from .web import Request
 
-
 # Of the time: more make more groups than they save work.
 _SLICES = 20
 

@@ -33,7 +33,7 @@ _VOID = frozenset(("meta", "link", "input", "br", "hr", "img"))
 def item(
     kind: str, base: dict[str, Any], ago: float = 60, rate: float | None = None, **tags: str | None
 ) -> dict[str, Any]:
-    """Return an item of so many seconds ago; `tags` are those of ai.operation and ai.cloud, by the end of their names."""
+    """Return an item of so many seconds ago; `tags` are of ai.operation and ai.cloud, by the end of their names."""
     places = {"role": "cloud", "roleInstance": "cloud"}
     made = {
         "time": rows.timestamp(int((time.time() - ago) * 1_000_000)),
@@ -56,7 +56,7 @@ def request(
 
 
 def dependency(
-    name: str = "SELECT products", took: float = 5, code: str = "0", *, type: str | None = "sqlite",  # noqa: A002
+    name: str = "SELECT products", took: float = 5, code: str = "0", *, type: str | None = "sqlite",
     target: str | None = "shop.db", operation: str | None = "GET /", role: str | None = "shop", **more: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """Return a call that took so many milliseconds; it failed where its code is not 0 or 200."""
@@ -191,7 +191,7 @@ def tree(html: str) -> Element:
 
 
 def assert_harmless(page: Element) -> None:
-    """Check that nothing in a page can run, load or look other than our own: no scripts, styles, handlers, addresses."""
+    """Check that nothing in a page can run, load or look other than our own."""
     assert [script.attributes["src"] for script in page.all("script")] == ["/static/live.js"]
     assert not page.all("img")
     assert not page.all("style")

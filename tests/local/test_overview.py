@@ -81,8 +81,8 @@ def test_failures_are_listed_newest_first_and_lead_to_their_transaction(tmp_path
     page = shown(stored(tmp_path / "t.db", items), "/")
     rows = page.table("recent")
     assert [row[1:] for row in rows] == [
-        ["GET /", "shop", "500", "42.0 ms", "ValueError: no such product"],
-        ["GET /", "shop", "404", "10.0 ms", "–"],  # noqa: RUF001
+        ["500", "GET /", "shop", "ValueError: no such product", "42.0 ms"],
+        ["404", "GET /", "shop", "–", "10.0 ms"],  # noqa: RUF001
     ]
     assert page.links("recent") == ["/transaction/2%2F3%20%3F", f"/transaction/{'1' * 32}"]
 

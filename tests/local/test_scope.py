@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
+
 from autotrace.local import scope
 from autotrace.local.reader import reading
 from autotrace.local.web import Request
-
 from tests.local.samples import Element, request, shown, stored
 
 PAGES = ("/", "/failures", "/performance")

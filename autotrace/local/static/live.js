@@ -34,7 +34,7 @@
   };
   const update = async () => {
     try {
-      if (busy()) return;
+      if (busy()) return paused || say("Waiting");
       const answer = await fetch(location.href, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
       say(answer.ok || answer.status === 304 ? "Live" : "Not updating");
       if (answer.status !== 200) return;
