@@ -14,12 +14,18 @@ from .frame import frame
 # How a type begins, in lower case → which icon it has.
 _ICONS = {
     **dict.fromkeys(
-        ("sql", "mysql", "postgres", "sqlite", "oracle", "mongo", "redis", "memcached", "cassandra", "db"), "database"
+        """
+        sql mysql mssql postgres sqlite oracle mongo redis memcached cassandra cosmos documentdb elastic clickhouse
+        """.split(),
+        "database",
     ),
+    "azure sql": "database",
     **dict.fromkeys(("queue", "azure service bus", "azure event", "kafka", "rabbitmq", "amqp", "celery"), "queue"),
 }
+# From this part of calls on that fail, an arrow says so by its colour too.
+_FAILING = 0.01
 # Characters that a box has room for.
-_LONGEST_NAME = 20
+_LONGEST_NAME = 17
 
 
 class Box(NamedTuple):
@@ -35,11 +41,12 @@ class Box(NamedTuple):
 
 
 class Line(NamedTuple):
-    """An edge as it is drawn, its thickness, and the names of its ends."""
+    """An edge as it is drawn, its thickness, whether many of its calls fail, and its ends."""
 
     edge: Edge
     curve: drawing.Curve
     thickness: str
+    failing: bool
     source: Box
     target: Box
 
@@ -51,7 +58,7 @@ def page(request: Request) -> Response:
     drawn = drawing.draw([node.key for node in found.nodes], [(edge.source, edge.target) for edge in found.edges])
     boxes = {node.key: _box(node, drawn.boxes[node.key], chosen) for node in found.nodes}
     lines = [
-        Line(edge, curve, _thickness(edge.figures), boxes[edge.source], boxes[edge.target])
+        Line(edge, curve, _thickness(edge.figures), _is_failing(edge.figures), boxes[edge.source], boxes[edge.target])
         for edge, curve in zip(found.edges, drawn.curves)
     ]
     values = frame(request, chosen, "Application map", "/map", empty=not found.nodes)
@@ -59,6 +66,7 @@ def page(request: Request) -> Response:
         "map.html",
         **{**values, "most": graph.MOST, "drawn": drawn, "boxes": list(boxes.values()), "lines": lines},
         left_out=found.left_out,
+        compact=compact,
         size=(drawing.WIDTH, drawing.HEIGHT),
     )
 
@@ -80,5 +88,17 @@ def _box(node: Node, place: tuple[float, float], chosen: scope.Scope) -> Box:
     return Box(node, *place, icon, texts.short(name, longest=_LONGEST_NAME), texts.short(label), link)
 
 
+def _is_failing(figures: Figures) -> bool:
+    return figures.failed >= figures.calls * _FAILING
+
+
+def compact(count: float) -> str:
+    """Return how many there are in three digits, where more would have no room."""
+    if round(count) < 10_000:
+        return texts.count(count)
+    size, unit = (1e9, "G") if count >= 999.5e6 else (1e6, "M") if count >= 999.5e3 else (1e3, "k")
+    return f"{count / size:.3g}{unit}"
+
+
 def _thickness(figures: Figures) -> str:
-    return f"{min(1.2 + math.log10(max(figures.count, 1)) * 0.7, 6):.1f}"
+    return f"{min(1.2 + math.log10(max(figures.calls, 1)) * 0.5, 4):.1f}"
