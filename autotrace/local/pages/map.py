@@ -11,17 +11,12 @@ from ..graph import Edge, Figures, Node
 from ..web import Request, Response, render
 from .frame import frame
 
-# How a type begins, in lower case → which icon it has.
-_ICONS = {
-    **dict.fromkeys(
-        """
-        sql mysql mssql postgres sqlite oracle mongo redis memcached cassandra cosmos documentdb elastic clickhouse
-        """.split(),
-        "database",
-    ),
-    "azure sql": "database",
-    **dict.fromkeys(("queue", "azure service bus", "azure event", "kafka", "rabbitmq", "amqp", "celery"), "queue"),
-}
+# How types of what has an icon of its own begin, in lower case.
+_DATABASES = (
+    *("sql", "mysql", "mssql", "postgres", "sqlite", "oracle", "mongo", "redis", "memcached", "cassandra"),
+    *("cosmos", "documentdb", "elastic", "clickhouse", "azure sql"),
+)
+_QUEUES = ("queue", "azure service bus", "azure event", "kafka", "rabbitmq", "amqp", "celery")
 # From this part of calls on that fail, an arrow says so by its colour too.
 _FAILING = 0.01
 # Characters that a box has room for.
@@ -72,11 +67,6 @@ def page(request: Request) -> Response:
 
 
 def _box(node: Node, place: tuple[float, float], chosen: scope.Scope) -> Box:
-    icon = (
-        "role"
-        if node.is_role
-        else next((icon for start, icon in _ICONS.items() if node.type.lower().startswith(start)), "outside")
-    )
     name = node.name or "(no role)"
     label = name if node.is_role else f"{node.type or 'dependency'} {name}"
     if node.is_role:
@@ -85,7 +75,14 @@ def _box(node: Node, place: tuple[float, float], chosen: scope.Scope) -> Box:
         link = "/search?" + urlencode(
             {"text": node.name, "type": "dependency", "range": chosen.range}, errors="replace"
         )
-    return Box(node, *place, icon, texts.short(name, longest=_LONGEST_NAME), texts.short(label), link)
+    return Box(node, *place, _icon(node), texts.short(name, longest=_LONGEST_NAME), texts.short(label), link)
+
+
+def _icon(node: Node) -> str:
+    kind = node.type.lower()
+    if node.is_role:
+        return "role"
+    return "database" if kind.startswith(_DATABASES) else "queue" if kind.startswith(_QUEUES) else "outside"
 
 
 def _is_failing(figures: Figures) -> bool:
