@@ -42,17 +42,23 @@ def log(message: str, **more: Any) -> dict[str, Any]:
     )
 
 
+def at_once(*items: tuple[float, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return items that are exactly so many seconds old, seen from one moment."""
+    now = int(time.time() * 1_000_000)
+    return [{**one, "time": timestamp(now - round(ago * 1_000_000))} for ago, one in items]
+
+
 def shop() -> list[dict[str, Any]]:
     """A request that calls a service, which calls a database, fails there, and says so."""
-    return [
-        request("GET /", 100, span="1" * 16, ago=60),
-        call("GET /stock", 60, "500", type="Http", target="stock:80", span="2" * 16, parentId="1" * 16, ago=59.98),
-        request("GET /stock", 50, "500", role="stock", span="3" * 16, parentId="2" * 16, ago=59.975),
-        call("SELECT shelves", 10, role="stock", span="4" * 16, parentId="3" * 16, ago=59.97),
-        exception("KeyError", "'sku'", role="stock", parentId="3" * 16, ago=59.95),
-        log("nothing left", role="stock", parentId="3" * 16, level=2, ago=59.96),
-        log("said by the first", ago=59.99, parentId="1" * 16),
-    ]
+    return at_once(
+        (60, request("GET /", 100, span="1" * 16)),
+        (59.98, call("GET /stock", 60, "500", type="Http", target="stock:80", span="2" * 16, parentId="1" * 16)),
+        (59.975, request("GET /stock", 50, "500", role="stock", span="3" * 16, parentId="2" * 16)),
+        (59.97, call("SELECT shelves", 10, role="stock", span="4" * 16, parentId="3" * 16)),
+        (59.95, exception("KeyError", "'sku'", role="stock", parentId="3" * 16)),
+        (59.96, log("nothing left", role="stock", parentId="3" * 16, level=2)),
+        (59.99, log("said by the first", parentId="1" * 16)),
+    )
 
 
 def steps(page: Element) -> list[Element]:
@@ -232,11 +238,11 @@ def shifted(text: str, seconds: float) -> str:
 
 
 def test_what_goes_on_after_its_caller_stays_where_it_was(tmp_path: Path) -> None:
-    items = [
-        request("POST /mail", 100, span="1" * 16, ago=60),
-        call("send", 5, type="Queue Message", span="2" * 16, parentId="1" * 16, ago=59.95),
-        request("deliver", 400, role="mailer", span="3" * 16, parentId="2" * 16, ago=59.5),
-    ]
+    items = at_once(
+        (60, request("POST /mail", 100, span="1" * 16)),
+        (59.95, call("send", 5, type="Queue Message", span="2" * 16, parentId="1" * 16)),
+        (59.5, request("deliver", 400, role="mailer", span="3" * 16, parentId="2" * 16)),
+    )
     page = of(tmp_path, items)
     assert bars(page)[2] == pytest.approx((500 / 9, 100), abs=0.2)
 
