@@ -10,7 +10,7 @@ import json
 from json.encoder import encode_basestring as _quote
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping, NamedTuple
 
-from . import dependencies, exceptions, messages, synthetic, urls
+from . import dependencies, exceptions, guard, messages, synthetic, urls
 from .limits import AGENT_LIMIT, ITEM_LIMIT, NAME_LIMIT, VALUE_LIMIT, clean
 from .properties import longest
 from .properties import texts as texts_of
@@ -134,6 +134,14 @@ class Lines:
             yield self.span(recording, data)
             for annotation in data.annotations or ():
                 yield self.message(recording, messages.of_annotation(annotation, data.span_id))
+
+    def calls(self, recording: Recording, ended: Iterable[Call]) -> Iterator[bytes]:
+        """Yield the wire lines of finished outgoing calls; one that cannot be told costs no other."""
+        for call in ended:
+            try:
+                yield self.call(recording, call)
+            except Exception as error:
+                guard.failed("telling an outgoing call", error)
 
     def call(self, recording: Recording, call: Call) -> bytes:
         """Return the wire line of a finished outgoing call: a dependency item."""

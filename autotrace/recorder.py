@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Optional
 
 from . import exceptions, guard
-from .current import CURRENT
+from .current import CURRENT, request_here
 from .ids import new_ids, on_new_process
 from .opencensus import NO_TRACER, open_span, release
 from .propagation import Extract, Remote, tracecontext
@@ -21,6 +21,7 @@ from .spans import export_children
 
 if TYPE_CHECKING:
     from .blacklist import Blacklist
+    from .calls import Call
     from .exporters import Exporter
 
 Environ = Mapping[str, Any]
@@ -31,6 +32,8 @@ Sampler = Callable[[str, Optional[Remote]], Optional[float]]
 
 # Exceptions that are remembered as told.
 _TOLD_MOST = 20
+# Outgoing calls that are kept for the end of their request, and for how many nanoseconds while it runs.
+_HELD_MOST, _HELD_LONGEST = 32, 10**9
 
 
 class Passing:
@@ -93,6 +96,11 @@ class Recording:
     failure: exceptions.Failure | None = None
     # Exceptions that were told while the request ran.
     told: tuple[exceptions.Failure, ...] = ()
+    # Outgoing calls that have ended and are not exported yet; in a process forked by the request none is held.
+    held: deque[Call] | None = None
+    holds = True
+    # When they were last exported, by the clock of `clock`.
+    emptied = 0
     # The framework's request, where `Recorder.locate` needs it.
     asked: Any = None
     sent = False
@@ -161,6 +169,36 @@ class Recording:
         self.told = (*self.told, failure)[-_TOLD_MOST:]
         return True
 
+    def hold(self, call: Call) -> None:
+        """Export an outgoing call that has ended, with the others of the request: one by one costs twice as much.
+
+        A request that was not answered has no need of its calls, should the process be killed before its end.
+        """
+        held = self.held
+        if held is None:
+            held = self.__dict__.setdefault("held", deque())
+        held.append(call)
+        # Looked at behind the append: whoever ends the request meanwhile exports what is there, or this does.
+        if (
+            not self.open
+            or not self.holds
+            or len(held) >= _HELD_MOST
+            or call.clock - (self.emptied or self.clock) > _HELD_LONGEST
+        ):
+            self.emptied = call.clock
+            self.export_calls()
+
+    def export_calls(self) -> None:
+        """Export the outgoing calls that are held, each once, whatever other threads do meanwhile."""
+        held, taken = self.held, []
+        try:
+            while held is not None:
+                taken.append(held.popleft())
+        except IndexError:
+            pass
+        if taken:
+            self.recorder.exporter.calls(self, taken)
+
     def find_route(self) -> str | None:
         """Return the route, looked for in the framework as long as the request runs; never raises."""
         locate = self.recorder.locate
@@ -195,6 +233,8 @@ class Recording:
             except Exception as error:
                 guard.failed("exporting the spans of a request", error)
         try:
+            if self.held is not None:
+                self.export_calls()
             self.recorder.exporter.request(self)
             if self.failure is not None:
                 reason = self.reason
@@ -231,6 +271,16 @@ def export_late() -> None:
 # Requests that ended in a finalizer. A forked child leaves them to its parent.
 LATE: deque[Recording] = deque()
 on_new_process.append(LATE.clear)
+
+
+def _forget_held() -> None:
+    recording = request_here()
+    if recording is not None and recording.sampled:
+        # The parent's. What calls there are from now on may have no end of a request to wait for.
+        recording.held, recording.holds = deque(), False
+
+
+on_new_process.append(_forget_held)
 
 
 class Recorder:

@@ -37,9 +37,9 @@ class Kept:
         """Keep the line of an exception."""
         self.wire.append(self._lines.exception(recording, failure))
 
-    def call(self, recording: Any, call: Any) -> None:
-        """Keep the line of an outgoing call."""
-        self.wire.append(self._lines.call(recording, call))
+    def calls(self, recording: Any, ended: list[Any]) -> None:
+        """Keep the lines of outgoing calls."""
+        self.wire.extend(self._lines.calls(recording, ended))
 
     def message(self, recording: Any, message: Any) -> None:
         """Keep the line of a log line."""

@@ -52,9 +52,9 @@ class OpenCensusExporter:
         feeder = self._feeder()
         feeder.put(Entry(recording, [], feeder.lines.exception(recording, failure)))
 
-    def call(self, recording: Recording, call: Call) -> None:
-        """Queue an outgoing call as a span of kind CLIENT."""
-        self._feeder().put(Entry(recording, [call_span(recording, call)], None))
+    def calls(self, recording: Recording, ended: list[Call]) -> None:
+        """Queue outgoing calls as spans of kind CLIENT."""
+        self._feeder().put(Entry(recording, [call_span(recording, call) for call in ended], None))
 
     def message(self, recording: Recording | None, message: Message) -> None:
         """Queue a log line, for an exporter of ours: those of OpenCensus's traces take none."""

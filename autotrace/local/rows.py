@@ -15,6 +15,12 @@ _TIME = re.compile(
 ).fullmatch
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _SEVERITIES = {"verbose": 0, "information": 1, "warning": 2, "error": 3, "critical": 4}
+# Without white space, as JSON and nothing beyond it.
+_dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+# In percent: below it a rate is no rate, and nobody has as many items as one would then stand for.
+_LOWEST_RATE = 1e-6
+# What `row_of` raises for what is no item.
+NO_ITEM = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 # The last second that was read: a busy server has thousands of items in one.
 _second: tuple[str, int] = ("", 0)
 
@@ -22,19 +28,18 @@ _second: tuple[str, int] = ("", 0)
 def row_of(item: Mapping[str, Any]) -> tuple[str, list[Any]]:
     """Return the table of an item and its values for the columns behind itemId.
 
-    KeyError, TypeError or ValueError for an item that the service would not take.
+    One of NO_ITEM for an item that the service would not take; all that it takes has a row.
     """
     data = item["data"]
     base: Mapping[str, Any] = data["baseData"]
     table = BY_BASE_TYPE[data["baseType"]]
     moment = microseconds(item["time"])
-    rate = item.get("sampleRate")
     tags = item.get("tags") or {}
     values: list[Any] = [timestamp(moment)]
     values += _OWN[table](base)
     values += (
         TABLES[table].item_type,
-        100 / rate if rate else 1,
+        _count(item.get("sampleRate")),
         _json(base.get("properties")),
         _json(base.get("measurements")),
     )
@@ -44,7 +49,7 @@ def row_of(item: Mapping[str, Any]) -> tuple[str, list[Any]]:
 
 
 def microseconds(text: str) -> int:
-    """Return a time in ISO 8601 as microseconds since 1970; without a zone it is in UTC. ValueError for another text."""
+    """Return a time in ISO 8601, in UTC where it names no zone, as microseconds since 1970; ValueError for no time."""
     global _second
     known = _second
     if text[:19] == known[0] and text[-1:] == "Z" and text[19:20] == "." and text[20:-1].isdigit():
@@ -82,8 +87,24 @@ def severity(value: Any) -> int | None:
     return _SEVERITIES.get(value.lower()) if isinstance(value, str) else value
 
 
+def _count(rate: Any) -> float:
+    """Return for how many items one stands that was kept at a rate in percent."""
+    return 100 / rate if isinstance(rate, (int, float)) and _LOWEST_RATE <= rate <= 100 else 1
+
+
 def _json(values: Mapping[str, Any] | None) -> str | None:
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":")) if values else None
+    if values and None in values.values():
+        # What JavaScript makes of NaN.
+        values = {name: value for name, value in values.items() if value is not None}
+    return _dump(values) if values else None
+
+
+def _details(chain: Any) -> str:
+    try:
+        return _dump(chain)
+    except ValueError:
+        # A number beyond all that JSON has, in a field that nobody asked for.
+        return _dump(json.loads(json.dumps(chain), parse_constant=lambda name: None))
 
 
 def _duration(base: Mapping[str, Any]) -> tuple[float, str]:
@@ -116,7 +137,7 @@ def _exception(base: Mapping[str, Any]) -> Iterable[Any]:
     kind, message, method, assembly = outer
     return (
         base.get("problemId"), None, kind, message, assembly, method, severity(base.get("severityLevel")),
-        json.dumps(chain, ensure_ascii=False, separators=(",", ":")), *outer, *_error(chain[-1]),
+        _details(chain), *outer, *_error(chain[-1]),
     )  # fmt: skip
 
 

@@ -10,13 +10,13 @@ import stat
 import time
 from contextlib import closing, suppress
 from typing import Any, Callable, Iterable, Iterator, Sequence, Tuple
+from urllib.parse import quote
 
 from .. import guard
-from ..directories import private_directory
 from . import rows
+from .place import StoreError
 from .tables import APPLICATION_ID, TABLES, VERSION, columns_of, definition
 
-FILE_NAME = "telemetry.db"
 # What marks a file of ours that SQLite cannot read any more; nobody writes to it again.
 _DAMAGED = "-damaged"
 # Files beside the chosen one that are tried where that cannot be used.
@@ -27,6 +27,9 @@ _PRUNE_INTERVAL = 60.0
 _PARTS = 10
 # Bytes that the write-ahead log keeps on disk once its content is in the file.
 _LARGEST_LOG = 16 << 20
+# Seconds that the making of a store by another process is waited for.
+_PATIENCE = 5.0
+_MARKS = ("application_id", "user_version")
 _DAY = 86_400 * 1_000_000
 
 _INSERTS = {
@@ -34,18 +37,6 @@ _INSERTS = {
     for table, names in ((table, [name for name in columns_of(table) if name != "itemId"]) for table in TABLES)
 }
 Row = Tuple[str, Sequence[Any]]
-
-
-class StoreError(Exception):
-    """The store cannot be used now; the text says why, for a user."""
-
-
-def default_path() -> str:
-    """Return where the store of this user is; StoreError where the user has no directory that others cannot read."""
-    base = private_directory(None)
-    if base is None:
-        raise StoreError("there is no directory for the store that only this user can read")
-    return os.path.join(base, FILE_NAME)
 
 
 def usable(path: str, say: Callable[[str], object]) -> str:
@@ -77,23 +68,34 @@ def _objection(path: str) -> str | None:
         return "it belongs to another user"
     if os.path.exists(path + _DAMAGED):
         return "it is damaged"
-    # The header of a SQLite file: told without opening it, which may write beside it.
-    with open(path, "rb") as file:
-        header = file.read(100)
-    if header and header[:16] != b"SQLite format 3\0":
-        return "it is no SQLite file"
-    if header and int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+    if not found.st_size:
+        return None
+    try:
+        mark, version, is_empty = _marks(path)
+    except sqlite3.OperationalError as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
+    except sqlite3.DatabaseError as error:
+        return "it is no SQLite file" if "not a database" in str(error) else "it is damaged"
+    if mark != APPLICATION_ID:
         # One whose making was interrupted has no tables at all.
-        return None if _is_empty(path) else "it is the database of another program"
-    if header and int.from_bytes(header[60:64], "big") != VERSION:
+        return None if is_empty else "it is the database of another program"
+    if version != VERSION:
         return "it was made by another version of autotrace"
     return None
 
 
-def _is_empty(path: str) -> bool:
-    with suppress(sqlite3.Error), closing(sqlite3.Connection(path, timeout=5)) as connection:
-        return not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
-    return False
+def _marks(path: str) -> tuple[int, int, bool]:
+    """Return what the header of a SQLite file says about whose it is, its version, and whether it has no tables.
+
+    It is not read with `open`: to close a file ends all locks that this process has on it, and another one that ends
+    would then delete the log that a connection of ours writes to.
+    """
+    address = f"file:{quote(path)}?mode=ro"
+    with closing(sqlite3.Connection(address, uri=True, timeout=_PATIENCE, isolation_level=None)) as connection:
+        # All as of one moment: another process may be making the tables.
+        connection.execute("BEGIN")
+        mark, version = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _MARKS)
+        return mark, version, connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
 
 
 class Store:
@@ -103,11 +105,12 @@ class Store:
     """
 
     def __init__(self, path: str, days: int, megabytes: int) -> None:
-        self._chosen = path
+        self.path = path
         self._age = days * _DAY
         self._limit = megabytes << 20
         self._path = path
         self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
         self._next_prune = 0.0
 
     def write_lines(self, lines: bytes, seconds: float) -> None:
@@ -119,7 +122,7 @@ class Store:
         for line in lines.splitlines():
             try:
                 found.append((_key(line), rows.row_of(json.loads(line))))
-            except (KeyError, TypeError, ValueError):
+            except rows.NO_ITEM:
                 damaged += 1
         self._write(lambda connection: _insert(connection, _unseen(connection, found)), seconds)
         if damaged:
@@ -128,6 +131,14 @@ class Store:
     def write(self, found: Sequence[Row], seconds: float) -> None:
         """Add rows as `rows.row_of` returns them; StoreError when it cannot. It waits for other writers."""
         self._write(lambda connection: _insert(connection, found), seconds)
+
+    def prepare(self, seconds: float) -> str:
+        """Make the store where it is missing, delete what is too old, and return the path of the file in use.
+
+        StoreError when it cannot be used. It waits for other writers.
+        """
+        self._write(lambda connection: None, seconds)
+        return self._path
 
     def close(self) -> None:
         """Close the connection; the next write opens a new one."""
@@ -145,6 +156,9 @@ class Store:
         """Do `work` in a transaction of its own, in the file beside where this one is found to be damaged."""
         while True:
             try:
+                if self._connection is not None and not self._is_in_place():
+                    # What went there would be seen by nobody.
+                    self.close()
                 connection = self._connection or self._open()
                 connection.execute(f"PRAGMA busy_timeout = {max(int(seconds * 1000), 1)}")
                 connection.execute("BEGIN IMMEDIATE")
@@ -163,8 +177,9 @@ class Store:
 
     def _open(self) -> sqlite3.Connection:
         # Each time: another process may have found out that a file is damaged.
-        self._path = usable(self._chosen, _say)
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+        self._path = usable(self.path, _say)
+        with suppress(FileExistsError):
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
         os.chmod(self._path, 0o600)
         # Not `connect`, under which an application's calls are traced; not for this thread alone.
         connection = sqlite3.Connection(self._path, timeout=5, isolation_level=None, check_same_thread=False)
@@ -172,7 +187,12 @@ class Store:
         _make(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_LOG}")
+        self._identity = _identity(self._path)
         return connection
+
+    def _is_in_place(self) -> bool:
+        """Tell whether the file that is open has its name yet, and is the store: SQLite itself would not notice."""
+        return _identity(self._path) == self._identity and _objection(self._path) is None
 
     def _make_room(self, connection: sqlite3.Connection) -> None:
         """Delete what is too old, now and then, and the oldest where the file is full; in a transaction."""
@@ -200,13 +220,23 @@ class Store:
 _inherited: list[sqlite3.Connection | None] = []
 
 
+def _identity(path: str) -> tuple[int, int] | None:
+    """Return what tells a file from another one of the same name; None where there is none, or nothing in it."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found.st_size else None
+
+
 def _say(line: str) -> None:
     guard.warn(line, line)
 
 
 def is_damage(error: sqlite3.Error) -> bool:
     """Tell whether SQLite found a file that is none of its own, or not whole."""
-    return any(word in str(error) for word in ("malformed", "not a database"))
+    # Not the word alone: SQLite calls a JSON text malformed too, and so it may be.
+    return any(words in str(error) for words in ("image is malformed", "malformed database", "not a database"))
 
 
 def mark_damaged(path: str) -> None:
@@ -256,4 +286,18 @@ def _insert(connection: sqlite3.Connection, found: Iterable[Row]) -> None:
     for table, values in found:
         by_table.setdefault(table, []).append(values)
     for table, many in by_table.items():
-        connection.executemany(_INSERTS[table], many)
+        connection.execute("SAVEPOINT one_table")
+        try:
+            connection.executemany(_INSERTS[table], many)
+        except (UnicodeEncodeError, OverflowError):
+            # JSON can spell what SQLite has no place for; that is too rare to look at each value first.
+            connection.execute("ROLLBACK TO one_table")
+            connection.executemany(_INSERTS[table], [list(map(_storable, values)) for values in many])
+        connection.execute("RELEASE one_table")
+
+
+def _storable(value: Any) -> Any:
+    """Return a value as SQLite can hold it: no half of a surrogate pair, no integer of more than 64 bits."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return float(value) if isinstance(value, int) and not -(2**63) <= value < 2**63 else value
