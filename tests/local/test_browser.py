@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from tests.harness import Request, environment, gunicorn, load, serve, wait_until
+from tests.harness import Request, gunicorn, load, serve, wait_until
 from tests.local.viewing import View, item, view
 from tests.needs import module, need
 
@@ -76,7 +76,7 @@ def follow(browser: Any, find: str) -> None:
 @pytest.fixture
 def shop(tmp_path: pathlib.Path) -> Iterator[Callable[..., None]]:
     """A Flask application under `autotrace run`, without a connection string, and what asks it for paths."""
-    env = {"AUTOTRACE_LOCAL_STORE": str(tmp_path / "store.db"), "AUTOTRACE_ROLE_NAME": "shop"}
+    env = {"AUTOTRACE_EXPORTER": "", "AUTOTRACE_LOCAL_STORE": str(tmp_path / "store.db"), "AUTOTRACE_ROLE_NAME": "shop"}
     with serve(gunicorn("flask_app:app"), tmp_path / "shop", None, env) as server:
         yield lambda *paths: load(server.port, [Request("GET", path) for path in paths], connections=1)
 
@@ -246,4 +246,3 @@ def test_a_page_without_scripts_says_the_same(shop: Callable[..., None], tmp_pat
         shop("/users/1")
         wait_until(lambda: viewer.read("SELECT count(*) FROM requests") == [(1,)])
         assert b"GET /users/&lt;int:id&gt;" in viewer.get("/").body
-        assert environment(tmp_path)["HOME"] == str(tmp_path)
