@@ -11,14 +11,15 @@ SERVERS := $(VENV)/.servers
 MIDDLEWARE := opencensus-ext-flask opencensus-ext-django opencensus-ext-pyramid opencensus-ext-requests \
   opencensus-ext-sqlalchemy opencensus-ext-logging opencensus-ext-threading opencensus-ext-httplib
 
-.PHONY: help demo test lint check delivery matrix oldest bench clean
+.PHONY: help demo test lint check delivery matrix oldest bench screenshots clean
 
 help:
-	@echo "make demo    three sample applications, traced, and what was recorded"
+	@echo "make demo    a shop of three services, traced, and its telemetry in the browser until Ctrl-C"
 	@echo "make test    lint, types and all tests"
 	@echo "make delivery  slow tests: what was answered arrives, under every server and at every end"
 	@echo "make matrix  all tests on the oldest and the newest Python"
 	@echo "make oldest  the main tests with the oldest supported frameworks"
+	@echo "make screenshots  the pictures in the README, with Chromium"
 	@echo "make bench   the cost of tracing beside other launchers, measured here and shown in the README"
 
 $(STAMP): setup.cfg pyproject.toml
@@ -72,6 +73,10 @@ oldest:
 # Without ARGS it measures in full, and writes benchmarks/results.* and their summary in the README.
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(or $(ARGS),--write)
+
+# Needs chromium and chromedriver.
+screenshots: $(STAMP)
+	$(BIN)/python docs/screenshots.py
 
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info

@@ -63,7 +63,7 @@ class Server(NamedTuple):
 def missing_packages() -> list[str]:
     """Return the packages that the samples need and this Python does not have."""
     needed = {name: None for sample in SAMPLES for name in (sample.framework, sample.server)}
-    return [name for name in needed if importlib.util.find_spec(name) is None]
+    return [name for name in (*needed, "requests") if importlib.util.find_spec(name) is None]
 
 
 def environment(folder: Path, store: Path) -> dict[str, str]:

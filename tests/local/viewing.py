@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from typing import Any, Iterable, Iterator, Mapping, NamedTuple
+from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Sequence
 
 from tests.harness import environment
 
@@ -89,10 +89,16 @@ def command(*options: object) -> list[str]:
 
 
 @contextlib.contextmanager
-def view(folder: pathlib.Path, *options: str, env: Mapping[str, str] | None = None) -> Iterator[View]:
-    """Run `autotrace view` on a free port with a store in `folder` until the block ends."""
+def view(
+    folder: pathlib.Path, *options: str, env: Mapping[str, str] | None = None, words: Sequence[str] | None = None
+) -> Iterator[View]:
+    """Run `autotrace view` on a free port with a store in `folder` until the block ends.
+
+    `words` are a command in its place, which chooses the store itself.
+    """
     store = folder / "store.db"
-    words = command("--no-browser", "--port", 0, "--store", store, *options)
+    chosen = [*words] if words else command("--store", store)
+    words = [*chosen, "--no-browser", "--port", "0", *options]
     with open(folder / "view-stdout", "wb") as stdout, open(folder / "view-stderr", "wb") as stderr:
         process = subprocess.Popen(
             words,
