@@ -108,12 +108,14 @@ LAST = {
 # Each page reads one of these from end to end in place of the table.
 _INDEXES = {
     "requests": (
-        "_time, cloud_RoleName, operation_Name, success, resultCode, _bucket, duration, itemCount",
+        "_time, cloud_RoleName, operation_Name, success, resultCode, _bucket, duration, itemCount,"
+        " operation_SyntheticSource",
         "operation_Id",
         "operation_ParentId, operation_Id, cloud_RoleName",
     ),
     "dependencies": (
-        "_time, cloud_RoleName, type, target, success, duration, itemCount",
+        "_time, cloud_RoleName, type, target, success, duration, itemCount, name, _bucket, operation_Name,"
+        " operation_SyntheticSource",
         "operation_Id",
         "id, operation_Id, cloud_RoleName, type, target",
     ),

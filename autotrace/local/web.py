@@ -12,11 +12,15 @@ TEMPLATES = Path(__file__).with_name("templates")
 
 
 class Request(NamedTuple):
-    """A GET of a page: its decoded path and query, and a connection to the store that can only read."""
+    """A GET of a page: its decoded path and query, and a connection to the store that can only read.
+
+    `origin` is where this server is, for who sends telemetry to it: `http://host:port`.
+    """
 
     path: str
     query: Mapping[str, Sequence[str]]
     store: sqlite3.Connection
+    origin: str = "http://127.0.0.1:PORT"
 
     def get(self, name: str, default: str = "") -> str:
         """Return the first value of a query parameter, without spaces around it."""
