@@ -169,6 +169,3 @@ def _step(seconds: float) -> int:
 def _clean(text: str) -> str:
     # A query may hold halves of pairs, which SQLite cannot be asked for.
     return text.encode("utf-8", "replace").decode()
-
-
-web.register_filters(texts.FILTERS)

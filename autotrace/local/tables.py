@@ -110,14 +110,13 @@ _INDEXES = {
     "requests": (
         "_time, cloud_RoleName, operation_Name, success, resultCode, _bucket, duration, itemCount,"
         " operation_SyntheticSource",
-        "operation_Id",
-        "operation_ParentId, operation_Id, cloud_RoleName",
+        # Also who answered a call: a request whose parent is the call's id.
+        "operation_Id, operation_ParentId, cloud_RoleName",
     ),
     "dependencies": (
         "_time, cloud_RoleName, type, target, success, duration, itemCount, name, _bucket, operation_Name,"
-        " operation_SyntheticSource",
+        " operation_SyntheticSource, id, operation_Id",
         "operation_Id",
-        "id, operation_Id, cloud_RoleName, type, target",
     ),
     "exceptions": ("_time", "operation_Id"),
     "traces": ("_time", "operation_Id"),

@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
+from . import texts
+
 HTML = "text/html; charset=utf-8"
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -52,18 +54,15 @@ def _templates() -> Any:
     # Jinja takes longer to import than all of this package: only who shows a page pays for it.
     import jinja2
 
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(str(TEMPLATES)),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-def register_filters(filters: Mapping[str, Callable[..., Any]]) -> None:
-    """Add filters for templates, by their names."""
-    _templates().filters.update(filters)
+    environment.filters.update(texts.FILTERS)
+    return environment
 
 
 def render(template: str, status: int = 200, **values: Any) -> Response:
