@@ -6,12 +6,14 @@ from typing import Mapping, NamedTuple, Sequence
 
 from .layers import Layers, Node, Pair, Passing, arrange
 
-WIDTH, HEIGHT = 204, 58
+WIDTH, HEIGHT = 190, 58
 # Between columns, where the labels of curves are; and between boxes of a column, or a box and a curve that passes.
-_GAP, _SPACE, _PASSING = 176, 34, 26
-_MARGIN = 16
+_GAP, _SPACE, _PASSING = 140, 40, 30
+_MARGIN = 6
+# The tip of an arrow is so long.
+_TIP = 8
 # A label has two lines.
-_LABEL = 34
+_LABEL = 36
 _ALIGNMENTS = 4
 
 
@@ -37,7 +39,7 @@ def draw(nodes: Sequence[Node], edges: Sequence[Pair]) -> Drawing:
     layers = arrange(nodes, edges)
     middles = _middles(layers)
     columns = {node: number for number, row in enumerate(layers.rows) for node in row}
-    top = min((middles[node] - _half(node) for node in middles), default=0)
+    top = min((middles[node] for node in middles), default=0) - HEIGHT / 2
     # Above the boxes there is room for curves that lead back.
     above = _MARGIN + (_LABEL + 18 if layers.backwards else 0)
     for node in middles:
@@ -47,14 +49,18 @@ def draw(nodes: Sequence[Node], edges: Sequence[Pair]) -> Drawing:
         _back(lefts, middles, way, above) if place in layers.backwards else _forth(lefts, middles, way)
         for place, way in enumerate(layers.ways)
     ]
-    bottom = max((middles[node] + _half(node) for node in middles), default=0)
+    bottom = max((middles[node] for node in middles), default=0) + HEIGHT / 2
     width = max(lefts.values(), default=0) + WIDTH + _MARGIN
     boxes = {node: (lefts[node], middles[node] - HEIGHT / 2) for node in nodes}
     return Drawing(width, round(bottom) + _MARGIN, boxes, _apart(curves))
 
 
-def _half(node: Node) -> float:
-    return (_PASSING if isinstance(node, Passing) else HEIGHT + _SPACE) / 2
+def _half(node: Node, layers: Layers) -> float:
+    """Return half of the height that a node needs."""
+    if isinstance(node, Passing):
+        return _PASSING / 2
+    # A service that calls itself has the label of that above it.
+    return (HEIGHT + _SPACE) / 2 + (_LABEL / 2 if [node, node] in layers.ways else 0)
 
 
 def _middles(layers: Layers) -> dict[Node, float]:
@@ -65,25 +71,28 @@ def _middles(layers: Layers) -> dict[Node, float]:
             for one, other in zip(way, way[1:]):
                 joined.setdefault(one, []).append(other)
                 joined.setdefault(other, []).append(one)
+    halves = {node: _half(node, layers) for row in layers.rows for node in row}
     middles: dict[Node, float] = {}
     for row in layers.rows:
-        _stack(row, [0.0] * len(row), middles)
+        _stack(row, halves, [0.0] * len(row), middles)
     for turn in range(_ALIGNMENTS):
         for row in layers.rows if turn % 2 == 0 else reversed(layers.rows):
             wanted = [
                 sum(middles[one] for one in joined[node]) / len(joined[node]) if node in joined else middles[node]
                 for node in row
             ]
-            _stack(row, wanted, middles)
+            _stack(row, halves, wanted, middles)
     return middles
 
 
-def _stack(row: Sequence[Node], wanted: Sequence[float], middles: dict[Node, float]) -> None:
+def _stack(
+    row: Sequence[Node], halves: Mapping[Node, float], wanted: Sequence[float], middles: dict[Node, float]
+) -> None:
     """Put the nodes of a column below one another, as close to where they are wanted as their order allows."""
     end = float("-inf")
     for node, middle in zip(row, wanted):
-        middles[node] = max(middle, end + _half(node))
-        end = middles[node] + _half(node)
+        middles[node] = max(middle, end + halves[node])
+        end = middles[node] + halves[node]
     shift = sum(middle - middles[node] for node, middle in zip(row, wanted)) / max(len(row), 1)
     for node in row:
         middles[node] += shift
@@ -92,7 +101,7 @@ def _stack(row: Sequence[Node], wanted: Sequence[float], middles: dict[Node, flo
 def _forth(lefts: Mapping[Node, float], middles: Mapping[Node, float], way: Sequence[Node]) -> Curve:
     path = f"M{lefts[way[0]] + WIDTH:.0f} {middles[way[0]]:.0f}"
     for one, other in zip(way, way[1:]):
-        start, end = lefts[one] + WIDTH, lefts[other]
+        start, end = lefts[one] + WIDTH, lefts[other] - (0 if isinstance(other, Passing) else _TIP)
         middle = (start + end) / 2
         path += f"C{middle:.0f} {middles[one]:.0f} {middle:.0f} {middles[other]:.0f} {end:.0f} {middles[other]:.0f}"
         if isinstance(other, Passing):
@@ -104,14 +113,13 @@ def _forth(lefts: Mapping[Node, float], middles: Mapping[Node, float], way: Sequ
 def _back(lefts: Mapping[Node, float], middles: Mapping[Node, float], way: Sequence[Node], above: float) -> Curve:
     """Return a curve over the top of what is between: out of one box's upper edge, and into another's."""
     source, target = way
-    start, end = lefts[source] + WIDTH * 0.6, lefts[target] + WIDTH * 0.4
-    top = min(middles[source], middles[target]) - HEIGHT / 2
-    height = top - above * 0.55 if source != target else top - 26
-    path = (
-        f"M{start:.0f} {middles[source] - HEIGHT / 2:.0f}C{start:.0f} {height:.0f} {end:.0f} {height:.0f} "
-        f"{end:.0f} {middles[target] - HEIGHT / 2:.0f}"
-    )
-    return Curve(path, (start + end) / 2, top + (height - top) * 0.75)
+    first, last = lefts[source] + WIDTH * 0.6, lefts[target] + WIDTH * 0.4
+    start, end = middles[source] - HEIGHT / 2, middles[target] - HEIGHT / 2 - _TIP
+    height = min(start, end) - (_LABEL if source == target else above * 0.9)
+    path = f"M{first:.0f} {start:.0f}C{first:.0f} {height:.0f} {last:.0f} {height:.0f} {last:.0f} {end:.0f}"
+    # The middle of such a curve; that of a small one is not covered by its label.
+    middle = (start + 6 * height + end) / 8
+    return Curve(path, (first + last) / 2, middle - _LABEL / 2 if source == target else middle)
 
 
 def _apart(curves: Sequence[Curve]) -> list[Curve]:

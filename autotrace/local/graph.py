@@ -16,18 +16,18 @@ Key = Tuple[str, ...]
 class Figures(NamedTuple):
     """How many calls, what they took together in ms, and how many of them failed; sampled ones count for all."""
 
-    count: float = 0.0
+    calls: float = 0.0
     total: float = 0.0
     failed: float = 0.0
 
     def plus(self, other: Figures) -> Figures:
         """Return the figures of both together."""
-        return Figures(self.count + other.count, self.total + other.total, self.failed + other.failed)
+        return Figures(self.calls + other.calls, self.total + other.total, self.failed + other.failed)
 
     @property
     def mean(self) -> float | None:
         """The mean duration in ms, None without calls."""
-        return self.total / self.count if self.count else None
+        return self.total / self.calls if self.calls else None
 
 
 class Node(NamedTuple):
@@ -78,9 +78,9 @@ _ANSWERED = (
 
 def of(request: Request, scope: Scope) -> Graph:
     """Return the graph of a scope; of one role, if that is chosen, and its neighbours."""
-    condition, values = scope.where(role=False, operation=False)
+    condition, values = scope.where(role=False)
     execute = request.store.execute
-    roles = {
+    roles: dict[Key, Figures] = {
         (role or "",): Figures(*figures)
         for role, *figures in execute(
             f"SELECT cloud_RoleName, {_SUMS} FROM requests WHERE {condition} GROUP BY 1", values
@@ -100,7 +100,7 @@ def of(request: Request, scope: Scope) -> Graph:
 
 
 def _edges(calls: Iterable[Any]) -> list[Edge]:
-    """Return who calls whom: the role that answered, else the one that answers all other calls of that type and target."""
+    """Return who calls whom: the role that answered, else the one that answers all other calls of that target."""
     rows = [
         ((role or "",), (kind or "", target), answer, Figures(*figures))
         for role, kind, target, answer, *figures in calls
@@ -125,10 +125,10 @@ def _graph(roles: dict[Key, Figures], edges: list[Edge]) -> Graph:
         if len(edge.target) == 2 or edge.target not in roles:
             found[edge.target] = found.get(edge.target, Figures()).plus(edge.figures)
     # How much a node has to do with: what it answers, and what it calls.
-    weights = {key: figures.count for key, figures in found.items()}
+    weights = {key: figures.calls for key, figures in found.items()}
     for edge in edges:
-        weights[edge.source] += edge.figures.count
+        weights[edge.source] += edge.figures.calls
     nodes = sorted((Node(*pair) for pair in found.items()), key=lambda node: (-weights[node.key], node.key))
     kept = {node.key for node in nodes[:MOST]}
     shown = [edge for edge in edges if edge.source in kept and edge.target in kept]
-    return Graph(nodes[:MOST], sorted(shown, key=lambda edge: -edge.figures.count), len(nodes) - len(kept))
+    return Graph(nodes[:MOST], sorted(shown, key=lambda edge: -edge.figures.calls), len(nodes) - len(kept))

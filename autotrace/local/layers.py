@@ -21,7 +21,7 @@ class Passing(NamedTuple):
 
 
 class Layers(NamedTuple):
-    """Nodes in each layer, from top to bottom, among them where edges pass; and the layers that each edge leads through.
+    """Nodes in each layer, from top to bottom, with those where edges pass, and the way of each edge through them.
 
     Of an edge that leads back, or to its own node, there is only its beginning and end.
     """

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
@@ -63,32 +64,25 @@ def _run(path: str, sql: str, bounds: Bounds, take: Callable[[list[Any]], object
     asked = json.dumps({"path": path, "sql": sql, "seconds": SECONDS, **bounds._asdict()}).encode()
     # Isolated: it loads what this package needs, and nothing that the environment or this directory has.
     command = [sys.executable, "-I", "-S", "-c", _CODE, _PACKAGE]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, close_fds=True
-    )
-    ending = threading.Timer(SECONDS + _GRACE, process.kill)
-    ending.daemon = True
-    ending.start()
     end: dict[str, Any] = {}
-    try:
-        assert process.stdin is not None
-        assert process.stdout is not None
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        ending = threading.Timer(SECONDS + _GRACE, process.kill)
+        ending.daemon = True
+        ending.start()
         try:
-            process.stdin.write(asked)
-            process.stdin.close()
-        except BrokenPipeError:
-            # How it ended tells more.
-            pass
-        for line in process.stdout:
-            found = json.loads(line)
-            if isinstance(found, dict):
-                end = found
-            else:
-                take(found)
-    finally:
-        ending.cancel()
-        process.kill()
-        process.wait()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            with suppress(BrokenPipeError), process.stdin as file:
+                file.write(asked)
+            for line in process.stdout:
+                found = json.loads(line)
+                if isinstance(found, dict):
+                    end = found
+                else:
+                    take(found)
+        finally:
+            ending.cancel()
+            process.kill()
     return _outcome(end, time.monotonic() - began)
 
 

@@ -93,9 +93,10 @@ def stored(path: Path, items: Iterable[dict[str, Any]]) -> Path:
 
 
 def answer(path: Path, page: str, query: str = "", seconds: float = 10) -> Response:
-    """Return what a page answers over the store at `path`; `page` is a path of PAGES."""
+    """Return what a page answers over the store at `path`; `page` is a path of PAGES, and an id where one belongs."""
     with reading(str(path), seconds) as connection:
-        module = importlib.import_module(f"autotrace.local.pages.{PAGES[page]}")
+        name = PAGES[page if page in PAGES else page[: page.index("/", 1) + 1]]
+        module = importlib.import_module(f"autotrace.local.pages.{name}")
         fields = parse_qs(query, keep_blank_values=True, errors="surrogateescape")
         response: Response = module.page(Request(page, fields, connection, "http://127.0.0.1:4711"))
     return response

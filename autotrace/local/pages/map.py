@@ -11,15 +11,16 @@ from ..graph import Edge, Figures, Node
 from ..web import Request, Response, render
 from .frame import frame
 
-# How a type begins, in lower case → which icon it has.
-_ICONS = {
-    **dict.fromkeys(
-        ("sql", "mysql", "postgres", "sqlite", "oracle", "mongo", "redis", "memcached", "cassandra", "db"), "database"
-    ),
-    **dict.fromkeys(("queue", "azure service bus", "azure event", "kafka", "rabbitmq", "amqp", "celery"), "queue"),
-}
+# How types of what has an icon of its own begin, in lower case.
+_DATABASES = (
+    *("sql", "mysql", "mssql", "postgres", "sqlite", "oracle", "mongo", "redis", "memcached", "cassandra"),
+    *("cosmos", "documentdb", "elastic", "clickhouse", "azure sql"),
+)
+_QUEUES = ("queue", "azure service bus", "azure event", "kafka", "rabbitmq", "amqp", "celery")
+# From this part of calls on that fail, an arrow says so by its colour too.
+_FAILING = 0.01
 # Characters that a box has room for.
-_LONGEST_NAME = 20
+_LONGEST_NAME = 17
 
 
 class Box(NamedTuple):
@@ -35,11 +36,12 @@ class Box(NamedTuple):
 
 
 class Line(NamedTuple):
-    """An edge as it is drawn, its thickness, and the names of its ends."""
+    """An edge as it is drawn, its thickness, whether many of its calls fail, and its ends."""
 
     edge: Edge
     curve: drawing.Curve
     thickness: str
+    failing: bool
     source: Box
     target: Box
 
@@ -51,7 +53,7 @@ def page(request: Request) -> Response:
     drawn = drawing.draw([node.key for node in found.nodes], [(edge.source, edge.target) for edge in found.edges])
     boxes = {node.key: _box(node, drawn.boxes[node.key], chosen) for node in found.nodes}
     lines = [
-        Line(edge, curve, _thickness(edge.figures), boxes[edge.source], boxes[edge.target])
+        Line(edge, curve, _thickness(edge.figures), _is_failing(edge.figures), boxes[edge.source], boxes[edge.target])
         for edge, curve in zip(found.edges, drawn.curves)
     ]
     values = frame(request, chosen, "Application map", "/map", empty=not found.nodes)
@@ -59,16 +61,12 @@ def page(request: Request) -> Response:
         "map.html",
         **{**values, "most": graph.MOST, "drawn": drawn, "boxes": list(boxes.values()), "lines": lines},
         left_out=found.left_out,
+        compact=compact,
         size=(drawing.WIDTH, drawing.HEIGHT),
     )
 
 
 def _box(node: Node, place: tuple[float, float], chosen: scope.Scope) -> Box:
-    icon = (
-        "role"
-        if node.is_role
-        else next((icon for start, icon in _ICONS.items() if node.type.lower().startswith(start)), "outside")
-    )
     name = node.name or "(no role)"
     label = name if node.is_role else f"{node.type or 'dependency'} {name}"
     if node.is_role:
@@ -77,8 +75,27 @@ def _box(node: Node, place: tuple[float, float], chosen: scope.Scope) -> Box:
         link = "/search?" + urlencode(
             {"text": node.name, "type": "dependency", "range": chosen.range}, errors="replace"
         )
-    return Box(node, *place, icon, texts.short(name, longest=_LONGEST_NAME), texts.short(label), link)
+    return Box(node, *place, _icon(node), texts.short(name, longest=_LONGEST_NAME), texts.short(label), link)
+
+
+def _icon(node: Node) -> str:
+    kind = node.type.lower()
+    if node.is_role:
+        return "role"
+    return "database" if kind.startswith(_DATABASES) else "queue" if kind.startswith(_QUEUES) else "outside"
+
+
+def _is_failing(figures: Figures) -> bool:
+    return figures.failed >= figures.calls * _FAILING
+
+
+def compact(count: float) -> str:
+    """Return how many there are in three digits, where more would have no room."""
+    if round(count) < 10_000:
+        return texts.count(count)
+    size, unit = (1e9, "G") if count >= 999.5e6 else (1e6, "M") if count >= 999.5e3 else (1e3, "k")
+    return f"{count / size:.3g}{unit}"
 
 
 def _thickness(figures: Figures) -> str:
-    return f"{min(1.2 + math.log10(max(figures.count, 1)) * 0.7, 6):.1f}"
+    return f"{min(1.2 + math.log10(max(figures.calls, 1)) * 0.5, 4):.1f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Mapping
 from urllib.parse import urlencode
 
 from .. import figures, finding, scope, summary
@@ -45,7 +46,7 @@ def page(request: Request) -> Response:
     )
 
 
-def _query(chosen: scope.Scope, asked: dict[str, object]) -> str:
+def _query(chosen: scope.Scope, asked: Mapping[str, object]) -> str:
     said = urlencode({name: value for name, value in asked.items() if value}, doseq=True, errors="replace")
     start = chosen.query()
     return f"{start}&{said}" if start and said else start or f"?{said}"
