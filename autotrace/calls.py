@@ -14,7 +14,7 @@ from .exceptions import hide_frame
 from .ids import new_ids
 from .opencensus import enclosing_span, is_exporter, own_tracer
 from .propagation import headers_of
-from .spans import context_of, describe_call, export_span, span_outside
+from .spans import context_of, describe_call, end_left_open, export_span, span_outside
 
 Headers = Iterable[Tuple[str, str]]
 
@@ -87,6 +87,24 @@ class Untold(Call):
         pass
 
 
+class Covered(Untold):
+    """A call that the application has a span for."""
+
+    __slots__ = ("span",)
+
+    def __init__(self, recording: Any, kind: str, span: Any) -> None:
+        super().__init__(recording, kind, span.span_id, span.span_id)
+        self.span = span
+
+    def fail(self, error: BaseException, code: str = "") -> None:
+        """End the call, which raised `error`, and its span where nobody else will."""
+        super().fail(error, code)
+        try:
+            end_left_open(self.span, self)
+        except Exception as problem:
+            guard.failed("ending a span", problem)
+
+
 class OwnCall(Call):
     """A call outside of requests, recorded as a span of the tracer that the application has of its own.
 
@@ -140,10 +158,10 @@ def begin(kind: str, host: str = "", port: int | None = None, *, carries: bool =
         # Of what the application does in the middle of a call: a function of its own in a database, say.
         parent_id = outer.id
     elif span is not None:
-        parent_id = span.span_id
         if span.span_kind == CLIENT:
             # The application has a span for this very call.
-            return Untold(recording, kind, parent_id, parent_id) if carries else None
+            return Covered(recording, kind, span)
+        parent_id = span.span_id
     return Call(recording, kind, parent_id, new_ids()[1])
 
 

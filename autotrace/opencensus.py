@@ -94,7 +94,10 @@ def enclosing_span(recording: Any) -> Any:
         # Spans of a tracer of the application's own are another trace.
         return None
     held = SPAN.holds(recording)
-    return None if held is None or held[1] is recording.span else held[1]
+    span: Any = None if held is None else held[1]
+    while getattr(span, "is_over", False):
+        span = span.parent_span
+    return None if span is recording.span else span
 
 
 def owner_of(current: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any, Callable
 
 import wrapt
@@ -24,3 +26,14 @@ def wrap_where_defined(owner: type, name: str, make: Callable[..., Any], *argume
     """Do the same with the method that `owner` has, in the class that defines it."""
     base = next(base for base in owner.__mro__ if name in vars(base))
     wrapt.apply_patch(base, name, make(vars(base)[name], *arguments))
+
+
+def replace_everywhere(original: Any, replacement: Any) -> None:
+    """Put a function in the place of `original` in all modules that have it: who imports a name has a copy of it."""
+    for module in list(sys.modules.values()):
+        # Without asking the module, which may load itself when it is asked for something, or be none in truth.
+        if issubclass(type(module), ModuleType):
+            names = object.__getattribute__(module, "__dict__") or {}
+            for name, value in names.copy().items():
+                if value is original:
+                    names[name] = replacement

@@ -68,9 +68,11 @@ def traced(original: Any, recorders: Recorders) -> Any:
 
 
 def is_list(body: Any) -> bool:
-    """Tell whether a body is a list or tuple, or iterated like one: no code of the application runs then."""
+    """Tell whether a body is a list or tuple, or used like one: no code of the application runs then."""
     kind = type(body)
-    return kind in (list, tuple) or getattr(kind, "__iter__", None) in (list.__iter__, tuple.__iter__)
+    if kind in (list, tuple):
+        return True
+    return getattr(kind, "__iter__", None) in (list.__iter__, tuple.__iter__) and not hasattr(kind, "close")
 
 
 def _call_inside(current: Any, original: Any, app: Any, environ: Any, start_response: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, Iterator
 import pytest
 from opencensus.trace import execution_context
 
+from autotrace import calls
 from autotrace.exporters import open_exporter
 from autotrace.recorder import Recorder
 from autotrace.settings import load as settings_of
@@ -82,6 +83,48 @@ def test_no_control_character_reaches_the_console(capfd: pytest.CaptureFixture[s
     assert shown.count("\n") == 2
     assert shown.isascii() or all(character.isprintable() or character == "\n" for character in shown)
     assert all(line.startswith("autotrace: ") and "operation" in line for line in shown.splitlines())
+
+
+def shown_of(view: Any, capfd: pytest.CaptureFixture[str]) -> list[str]:
+    """Return the lines of a request on the console, without times and operation ids."""
+    exporter = open_exporter("console", settings_of({}), "role")
+    assert exporter is not None
+    shop = Shop(Recorder(exporter))
+    shop.view = view
+    visit(shop)
+    lines = capfd.readouterr().err.splitlines()
+    return [
+        re.sub(r"  [\d.]+ ms|  operation \w{32}$", "", line[len("autotrace: 00:00:00.000  role  ") :]) for line in lines
+    ]
+
+
+def call(kind: str, name: str, target: str, data: str, code: str = "0") -> None:
+    """Make a call of these texts, which fails with any other code."""
+    made = calls.begin(kind)
+    assert made is not None
+    made.name, made.target, made.data, made.code, made.success = name, target, data, code, code in ("0", "200")
+    made.finish()
+
+
+def test_the_console_tells_whom_a_call_asked_and_for_what(capfd: pytest.CaptureFixture[str]) -> None:
+    def view() -> None:
+        call("sqlite", "SELECT item", "shop.db", "SELECT * FROM item WHERE name = ?")
+        call("postgresql", "SELECT missing", "db.test:5433 | shop", "SELECT * FROM missing", "42P01")
+        call("Http", "GET /price", "price.test:8000", "http://price.test:8000/price?key=REDACTED", "200")
+        call("redis", "GET", "", "GET ?")
+        call("Queue Message | celery", "shop.ship", "broker.test | celery", "")
+        call("mysql", "SELECT " + "x" * 500, "db.test", "SELECT\x1b[2J " + "y" * 500)
+
+    *shown, long, request = shown_of(view, capfd)
+    assert shown == [
+        "SELECT item  sqlite  shop.db  SELECT * FROM item WHERE name = ?",
+        "SELECT missing  postgresql 42P01  db.test:5433 | shop  SELECT * FROM missing  FAILED",
+        "GET /price  Http 200  http://price.test:8000/price?key=REDACTED",
+        "GET  redis  GET ?",
+        "shop.ship  Queue Message | celery  broker.test | celery",
+    ]
+    assert long == f"SELECT {'x' * 193}  mysql  db.test  SELECT?[2J {'y' * 189}..."
+    assert request.startswith("GET /  200  http://")
 
 
 def test_none_leaves_nothing_anywhere(tmp_path: pathlib.Path, endpoint: Endpoint) -> None:

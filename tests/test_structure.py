@@ -32,7 +32,7 @@ LAYERS = (
     ("bootstrap", "registration"),
     ("frameworks", "servers", "libraries"),
     ("applications",),
-    ("wsgi", "asgi", "patching", "calls"),
+    ("wsgi", "asgi", "patching", "calls", "callers"),
     ("exporters", "recorder", "recorders", "logs"),
     ("opencensus", "identity", "transport", "processes"),
     ("spans",),

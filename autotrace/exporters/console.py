@@ -1,4 +1,4 @@
-"""The console exporter: one readable line a request on stderr."""
+"""The console exporter: one readable line an item on stderr."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ..messages import Message
     from ..recorder import Recording
     from ..settings import Settings
+
+
+# Characters of a text that are shown: the line is to be read, not kept.
+_SHOWN = 200
 
 
 class ConsoleExporter:
@@ -62,12 +66,12 @@ class ConsoleExporter:
         data = item["data"]["baseData"]
         words = [item["time"][11:23], item["tags"]["ai.cloud.role"]]
         if "exceptions" in data:
-            words += ["exception", data["problemId"], data["exceptions"][0]["message"][:200]]
+            words += ["exception", data["problemId"], data["exceptions"][0]["message"][:_SHOWN]]
         elif "message" in data:
-            words += [data["severityLevel"].lower(), data["message"][:200]]
+            words += [data["severityLevel"].lower(), data["message"][:_SHOWN]]
         else:
-            words += [data["name"], data.get("responseCode") or data["type"]]
-            words += [f"{_milliseconds(data['duration']):.1f} ms", data.get("url", "")]
+            words += [data["name"][:_SHOWN], data.get("responseCode") or _outcome(data)]
+            words += [f"{_milliseconds(data['duration']):.1f} ms", data.get("url") or _asked(data)]
             words.append("" if data["success"] else "FAILED")
         if "ai.operation.id" in item["tags"]:
             words.append(f"operation {item['tags']['ai.operation.id']}")
@@ -75,6 +79,20 @@ class ConsoleExporter:
         # Names and addresses are a stranger's words: no control character of theirs reaches a terminal.
         safe = "".join(character if character.isprintable() else "?" for character in line)
         os.write(2, f"autotrace: {safe}\n".encode("utf-8", "replace"))
+
+
+def _outcome(data: Any) -> str:
+    """Return the kind of a call or span, with its result where it says more than whether it succeeded."""
+    kind, code = str(data["type"]), str(data["resultCode"])
+    return kind if code == "0" or kind == "InProc" else f"{kind} {code}"
+
+
+def _asked(data: Any) -> str:
+    """Return whom a call asked, and for what; nothing of a span that is no call."""
+    target, text = data.get("target", ""), data.get("data", "")
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    # A URL has the target in it.
+    return shown if f"//{target}/" in shown else "  ".join(word for word in (target, shown) if word)
 
 
 def _milliseconds(duration: str) -> float:

@@ -15,7 +15,7 @@ from ..applications import build_recorder
 from ..current import CURRENT, is_current
 from ..exceptions import hide_frame
 from ..patching import wrap_method
-from ..recorder import Recorder
+from ..recorder import Recorder, leave
 from ..recorders import Recorders
 
 _recorder: dict[str, Recorder | None] = {}
@@ -28,6 +28,9 @@ def patch_base(module: Any) -> None:
     wrap_method(module, "BaseHandler.get_response_async", _note_request)
     wrap_method(module, "BaseHandler.process_exception_by_middleware", _note_view_error)
     wrap_method(sys.modules["django.core.handlers.exception"], "response_for_exception", _note_error)
+    responses = sys.modules["django.http.response"]
+    responses.HttpResponseBase._autotrace_request = None
+    wrap_method(responses, "HttpResponseBase.close", _close_inside)
 
 
 def patch_wsgi(module: Any) -> None:
@@ -48,7 +51,7 @@ def _note_response(original: Any) -> Any:
             return original(self, request)
         if not current.live:
             response = original(self, request)
-            current.buffered = getattr(response, "streaming", True) is False
+            _note_body(current, response)
             return response
         # Most often at first sight, without a call.
         if getattr(request, "environ", None) is not current.environ and not _is_called_with(current, request):
@@ -56,7 +59,7 @@ def _note_response(original: Any) -> Any:
         current.asked = request
         try:
             response = original(self, request)
-            current.buffered = getattr(response, "streaming", True) is False
+            _note_body(current, response)
             return response
         except BaseException as error:
             hide_frame(error)
@@ -66,6 +69,36 @@ def _note_response(original: Any) -> Any:
             _note_route(current, request, request.environ)
 
     return get_response
+
+
+def _note_body(current: Any, response: Any) -> None:
+    """Note whether a response is in memory: then its request is over before it is closed. Never raises."""
+    try:
+        current.buffered = getattr(response, "streaming", True) is False
+        if current.buffered:
+            response._autotrace_request = current
+    except Exception as error:
+        guard.failed("reading a Django response", error)
+
+
+def _close_inside(original: Any) -> Any:
+    # What Django calls at the end, and what the application has it call, belongs to the request.
+    @wraps(original)
+    def close(self: Any) -> Any:
+        recording = self._autotrace_request
+        if recording is None or CURRENT.get() is not None:
+            return original(self)
+        self._autotrace_request = None
+        CURRENT.set(recording)
+        try:
+            return original(self)
+        except BaseException as error:
+            hide_frame(error)
+            raise
+        finally:
+            leave(recording)
+
+    return close
 
 
 def _note_request(original: Any) -> Any:

@@ -72,8 +72,10 @@ def _note_response(original: Any) -> Any:
         current = CURRENT.get()
         if current is None:
             return response
-        # Not `is_streamed`: that runs code of whatever the application answered with.
-        current.buffered = type(getattr(response, "response", None)) in _WHOLE
+        # Not `is_streamed`: that runs code of whatever the application answered with. And what the application wants to
+        # be called at the end belongs to the request.
+        whole = type(getattr(response, "response", None)) in _WHOLE
+        current.buffered = whole and not getattr(response, "_on_close", None)
         if current.live:
             try:
                 # Werkzeug leaves the request object in the environ.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any
 from urllib.parse import urlsplit
 
 from .. import calls
+from ..exceptions import hide_frame
 from ..patching import wrap_method
 
 _DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671, "pyamqp": 5672, "redis": 6379, "rediss": 6379}
@@ -17,6 +18,29 @@ _HOST = re.compile(r"[\w.:-]+").fullmatch
 def patch(module: Any) -> None:
     """Wrap `Celery.send_task`; a task that runs at once, as with `task_always_eager`, is not sent and no call."""
     wrap_method(module, "Celery.send_task", calls.traced, _describe)
+
+
+def patch_signals(module: Any) -> None:
+    """Wrap `Signal.send` of `celery.utils.dispatch.signal`, with which a publishing calls the application."""
+    wrap_method(module, "Signal.send", _beside)
+
+
+def _beside(original: Any) -> Any:
+    # What the application calls there is its own: no part of what a message is published with.
+    @wraps(original)
+    def send(*args: Any, **kwargs: Any) -> Any:
+        outer = calls.CALL.get()
+        if outer is not None and outer.kind == calls.QUEUE:
+            calls.CALL.set(None)
+        try:
+            return original(*args, **kwargs)
+        except BaseException as error:
+            hide_frame(error)
+            raise
+        finally:
+            calls.CALL.set(outer)
+
+    return send
 
 
 def _describe(app: Any, name: Any, *args: Any, **options: Any) -> Any:

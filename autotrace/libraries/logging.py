@@ -15,12 +15,12 @@ _TRACE, _SPAN, _DECISIONS = "traceId", "spanId", ("samplingDecision", "traceSamp
 
 
 def patch(module: Any) -> None:
-    """Wrap `logging.Logger.makeRecord`, and `callHandlers` where AUTOTRACE_LOGS names a level."""
+    """Wrap `logging.Logger.makeRecord`, and `callHandlers` where records are sent, from AUTOTRACE_LOGS on."""
     wrap_method(module, "Logger.makeRecord", _mark)
-    level = process_settings().logs
-    if level is not None:
+    settings = process_settings()
+    if settings.logs is not None and settings.exporter != "none":
         logs.wait_with(process_exporter)
-        wrap_method(module, "Logger.callHandlers", _send, level)
+        wrap_method(module, "Logger.callHandlers", _send, settings.logs)
 
 
 def _mark(original: Any) -> Any:

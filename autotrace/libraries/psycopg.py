@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
-from typing import Any, AsyncIterator, Callable, Iterator
+from typing import Any, AsyncIterator, Iterator
 from weakref import WeakKeyDictionary
 
 from ..calls import CALL, Call, begun, failed, traced, traced_async
@@ -23,9 +22,10 @@ def patch(module: Any) -> None:
     for name in ("Cursor.execute", "Cursor.executemany", "ServerCursor.execute"):
         wrap_method(module, name, traced, _describe, sql.code_of)
         wrap_method(module, f"Async{name}", traced_async, _describe, sql.code_of)
-    for name, make, make_async in (("stream", _streamed, _streamed_async), ("copy", _copied, _copied_async)):
-        wrap_method(module, f"Cursor.{name}", make)
-        wrap_method(module, f"AsyncCursor.{name}", make_async)
+    wrap_method(module, "Cursor.stream", _streamed)
+    wrap_method(module, "AsyncCursor.stream", _streamed_async)
+    wrap_method(module, "Cursor.copy", _copied, _Copying)
+    wrap_method(module, "AsyncCursor.copy", _copied, _AsyncCopying)
 
 
 def _describe(cursor: Any, query: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -120,45 +120,68 @@ async def _stream_async(rows: Any, args: Any, kwargs: Any) -> AsyncIterator[Any]
         await rows.aclose()
 
 
-def _copied(original: Any) -> Any:
-    @contextmanager
-    def recorded(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        call = begun(_describe_copy, args, kwargs)
-        try:
-            with original(*args, **kwargs) as copy:
-                # What the application does in the block is not a part of this call.
-                yield copy
-        except BaseException as error:
-            _end(call, error)
-            hide_frame(error)
-            raise
-        _end(call)
-
-    return _choose(original, recorded)
-
-
-def _copied_async(original: Any) -> Any:
-    @asynccontextmanager
-    async def recorded(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        call = begun(_describe_copy, args, kwargs)
-        try:
-            async with original(*args, **kwargs) as copy:
-                yield copy
-        except BaseException as error:
-            _end(call, error)
-            hide_frame(error)
-            raise
-        _end(call)
-
-    return _choose(original, recorded)
-
-
-def _choose(original: Any, recorded: Callable[..., Any]) -> Any:
+def _copied(original: Any, recorded: Any) -> Any:
     @wraps(original)
     def copy(*args: Any, **kwargs: Any) -> Any:
-        return original(*args, **kwargs) if _is_idle() else recorded(*args, **kwargs)
+        try:
+            manager = original(*args, **kwargs)
+        except BaseException as error:
+            hide_frame(error)
+            raise
+        return manager if _is_idle() else recorded(manager, args, kwargs)
 
     return copy
+
+
+class _Managed:
+    """What manages a copy, of which the whole is a call, but for what the application does in its block."""
+
+    def __init__(self, manager: Any, args: Any, kwargs: Any) -> None:
+        self._manager = manager
+        self._arguments = args, kwargs
+        self._call: Call | None = None
+
+
+class _Copying(_Managed):
+    def __enter__(self) -> Any:
+        self._call = begun(_describe_copy, *self._arguments)
+        try:
+            return self._manager.__enter__()
+        except BaseException as error:
+            _end(self._call, error)
+            hide_frame(error)
+            raise
+
+    def __exit__(self, kind: Any, raised: Any, traceback: Any) -> Any:
+        try:
+            swallowed = self._manager.__exit__(kind, raised, traceback)
+        except BaseException as error:
+            _end(self._call, error)
+            hide_frame(error)
+            raise
+        _end(self._call, None if swallowed else raised)
+        return swallowed
+
+
+class _AsyncCopying(_Managed):
+    async def __aenter__(self) -> Any:
+        self._call = begun(_describe_copy, *self._arguments)
+        try:
+            return await self._manager.__aenter__()
+        except BaseException as error:
+            _end(self._call, error)
+            hide_frame(error)
+            raise
+
+    async def __aexit__(self, kind: Any, raised: Any, traceback: Any) -> Any:
+        try:
+            swallowed = await self._manager.__aexit__(kind, raised, traceback)
+        except BaseException as error:
+            _end(self._call, error)
+            hide_frame(error)
+            raise
+        _end(self._call, None if swallowed else raised)
+        return swallowed
 
 
 def _end(call: Call | None, error: BaseException | None = None) -> None:

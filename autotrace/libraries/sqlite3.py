@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from functools import update_wrapper, wraps
 from typing import Any
 
 from .. import calls, guard
+from ..callers import from_caller
 from ..exceptions import hide_frame
+from ..patching import replace_everywhere
 from . import sql
 
 # Where a connection keeps the name of its database.
@@ -14,10 +17,8 @@ _KEPT = "_autotrace_database"
 
 
 def patch(module: Any) -> None:
-    """Wrap `sqlite3.connect` under both of its names."""
-    connect = _traced(module.connect, module)
-    for place in (module, module.dbapi2):
-        place.connect = connect
+    """Wrap `sqlite3.connect` under all of its names."""
+    replace_everywhere(module.connect, _traced(module.connect, module))
 
 
 def _traced(original: Any, module: Any) -> Any:
@@ -40,6 +41,7 @@ def _traced(original: Any, module: Any) -> Any:
 
     methods = _traced_methods(module.Connection, _describe_of_connection)
     connection_class = sql.derived(module.Connection, {"cursor": cursor, **methods})
+    opened = _warning(original)
 
     def connect(_: Any, database: Any, *args: Any, **kwargs: Any) -> Any:
         # The fifth behind the name of the database.
@@ -48,7 +50,7 @@ def _traced(original: Any, module: Any) -> Any:
         else:
             kwargs["factory"] = sql.like(kwargs.get("factory", module.Connection), connection_class)
         try:
-            connection = original(database, *args, **kwargs)
+            connection = opened(database, *args, **kwargs)
         except BaseException as error:
             hide_frame(error)
             raise
@@ -69,7 +71,12 @@ def _traced(original: Any, module: Any) -> Any:
 
 def _traced_methods(base: Any, describe: Any) -> dict[str, Any]:
     names = ("execute", "executemany", "executescript")
-    return {name: calls.traced(getattr(base, name), describe, _code_of) for name in names}
+    return {name: calls.traced(_warning(getattr(base, name)), describe, _code_of) for name in names}
+
+
+def _warning(original: Any) -> Any:
+    # From Python 3.12 on they warn; before 3.11 the interpreter would put the frames back into tracebacks.
+    return from_caller(original) if sys.version_info >= (3, 12) else original
 
 
 def _describe(cursor: Any, statement: Any, *args: Any) -> Any:

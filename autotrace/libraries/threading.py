@@ -26,11 +26,15 @@ def _start_inside(original: Any) -> Any:
     @wraps(original)
     def start(self: Any) -> Any:
         restore: Any = None
+        current = CURRENT.get()
         try:
             # Not with one that cannot be started: it may be running.
-            if CURRENT.get() is not None and self.ident is None and not _is_everybodys(self):
-                carried = carry()
-                if carried is not None:
+            if current is not None and self.ident is None:
+                carried = None if _is_everybodys(self) else carry()
+                if carried is None:
+                    # A thread that is a greenlet would be taken along all the same.
+                    CURRENT.set(None)
+                else:
                     restore = partial(_put_back, self, vars(self).get("run"))
                     self.run = partial(_run, self, carried, restore)
         except Exception as error:
@@ -42,6 +46,9 @@ def _start_inside(original: Any) -> Any:
                 restore()
             hide_frame(error)
             raise
+        finally:
+            if current is not None:
+                CURRENT.set(current)
 
     return start
 

@@ -18,6 +18,7 @@ from . import store
 from .access import Access
 from .ingestion import PATHS, RETRY_AFTER, Ingestion
 from .pages import PAGES
+from .place import StoreError
 from .reader import reading
 from .web import Page, PageError, Request, Response, render
 
@@ -104,7 +105,7 @@ class Viewer:
             return _tagged(Response(file.read_bytes(), 200, kind, [("Cache-Control", "max-age=60")]), environ)
         page = self._page_of(path)
         if page is not None:
-            return _tagged(self._show(page, path, environ.get("QUERY_STRING", "")), environ)
+            return _tagged(self._show(page, path, environ.get("QUERY_STRING", ""), host), environ)
         if "text/html" in environ.get("HTTP_ACCEPT", ""):
             return _error(404, "There is no such page.")
         return _plain(404, "Not found.")
@@ -129,17 +130,17 @@ class Viewer:
             headers.append(("Retry-After", str(RETRY_AFTER)))
         return Response(json.dumps(answer).encode(), status, "application/json; charset=utf-8", headers)
 
-    def _show(self, page: Page, path: str, query: str) -> Response:
+    def _show(self, page: Page, path: str, query: str, host: str) -> Response:
         """Return a page, or another one that says why it is not there."""
         try:
             parameters = parse_qs(query, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
         except ValueError:
             return _error(400, "The address has too many parameters.")
         try:
-            return self._read(page, path, parameters)
+            return self._read(page, path, parameters, f"http://{host}")
         except PageError as error:
             return _error(error.status, str(error))
-        except store.StoreError as error:
+        except StoreError as error:
             return _error(503, f"The store cannot be read: {error}.")
         except sqlite3.OperationalError as error:
             if "interrupted" in str(error):
@@ -150,21 +151,21 @@ class Viewer:
         except Exception as error:
             return _failure(page, error)
 
-    def _read(self, page: Page, path: str, query: Mapping[str, Sequence[str]]) -> Response:
+    def _read(self, page: Page, path: str, query: Mapping[str, Sequence[str]], origin: str) -> Response:
         """Return what a page makes of the store, which may have been deleted, replaced or damaged meanwhile."""
         file = store.usable(self._chosen, _say)
         if not os.path.exists(file) or not os.path.getsize(file):
             file = self._ingestion.prepare()
         try:
             with reading(file, PATIENCE) as connection:
-                return page(Request(path, query, connection))
+                return page(Request(path, query, connection, origin))
         except sqlite3.DatabaseError as error:
             if store.is_damage(error):
                 store.mark_damaged(file)
             elif not any(reason in str(error) for reason in ("unable to open", "no such table")):
                 raise
         with reading(self._ingestion.prepare(), PATIENCE) as connection:
-            return page(Request(path, query, connection))
+            return page(Request(path, query, connection, origin))
 
 
 def _say(line: str) -> None:

@@ -11,7 +11,8 @@ from typing import Any, BinaryIO, Iterable, Iterator, NamedTuple, NoReturn, Tupl
 
 from .. import guard
 from . import rows, rules
-from .store import Row, Store, StoreError
+from .place import StoreError
+from .store import Row, Store
 
 # Path → whether what is posted there is kept.
 PATHS = {"/v2/track": True, "/v2.1/track": True, "/v2/validate": False, "/v2.1/validate": False}

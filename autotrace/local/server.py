@@ -26,7 +26,7 @@ _LARGEST_HEAD = 64 << 10
 _ATTEMPTS = 20
 # Seconds that a thread keeps the interpreter while others wait. SQLite gives it away at each row, and has to wait
 # as long to get it back: with Python's own 5 ms, pages and posts at the same time would be slow.
-_SWITCH_INTERVAL = 0.0005
+_SWITCH_INTERVAL = 0.001
 # Seconds that the end waits for pages that are being made.
 _GRACE = 1.0
 

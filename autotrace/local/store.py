@@ -105,7 +105,7 @@ class Store:
     """
 
     def __init__(self, path: str, days: int, megabytes: int) -> None:
-        self._chosen = path
+        self.path = path
         self._age = days * _DAY
         self._limit = megabytes << 20
         self._path = path
@@ -177,7 +177,7 @@ class Store:
 
     def _open(self) -> sqlite3.Connection:
         # Each time: another process may have found out that a file is damaged.
-        self._path = usable(self._chosen, _say)
+        self._path = usable(self.path, _say)
         with suppress(FileExistsError):
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
         os.chmod(self._path, 0o600)

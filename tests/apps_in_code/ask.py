@@ -1,16 +1,18 @@
 """Ask a sample under many settings: `python ask.py flask [CASE ...]` prints one JSON line a case.
 
-Each case runs in a process of its own, forked before the application exists: what it says on both outputs and
-what its exporter wrote is the result.
+Each case runs in a process of its own, forked before the application exists: what it says on both outputs, what its
+exporter wrote and what is in the store of this machine is the result.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import json
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
 from typing import Any, Callable
@@ -37,6 +39,7 @@ def ask_apart(create_app: Callable[[Any], Any], name: str) -> dict[str, Any]:
         for number, key in ((1, "stdout"), (2, "stderr")):
             os.dup2(os.open(paths[key], os.O_CREAT | os.O_WRONLY), number)
         os.environ["PROBE_FILE"] = paths["spans"]
+        os.environ["AUTOTRACE_LOCAL_STORE"] = os.path.join(folder, "store.db")
         app = create_app(cases.CASES[name]())
         answers = [ask(app, path, headers) for path, headers in REQUESTS.items()]
         with open(paths["answers"], "w") as file:
@@ -45,8 +48,9 @@ def ask_apart(create_app: Callable[[Any], Any], name: str) -> dict[str, Any]:
         sys.exit()
     code = os.waitpid(child, 0)[1]
     left = {key: read(path) for key, path in paths.items()}
+    stored = read_store(os.path.join(folder, "store.db"))
     shutil.rmtree(folder)
-    return {**left, "answers": json.loads(left["answers"] or "[]"), "code": code}
+    return {**left, "answers": json.loads(left["answers"] or "[]"), "code": code, "stored": stored}
 
 
 def ask(app: Any, path: str, headers: dict[str, str]) -> str:
@@ -75,6 +79,14 @@ def ask(app: Any, path: str, headers: dict[str, str]) -> str:
         return started[0] + " " + b"".join(body).decode()
     finally:
         getattr(body, "close", str)()
+
+
+def read_store(path: str) -> list[tuple[str, str]]:
+    """Return URL and operation id of the requests in a store, none when there is none."""
+    if not os.path.exists(path):
+        return []
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT url, operation_Id FROM requests").fetchall()
 
 
 def read(path: str) -> str:

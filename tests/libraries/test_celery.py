@@ -10,6 +10,7 @@ import pytest
 
 from tests import databases, needs, outgoing
 from tests.harness import free_port
+from tests.recordings import said
 
 celery = needs.module("celery")
 module = needs.module("redis")
@@ -135,6 +136,33 @@ def test_tasks_that_run_at_once_are_not_sent(redis: databases.Database) -> None:
         ("redis", "INCRBY"),
         ("Queue Message | celery", "elsewhere.bill"),
     ]
+
+
+def test_what_is_called_by_signals_is_the_applications(redis: databases.Database) -> None:
+    signals = needs.module("celery.signals")
+    app = make(url_of(redis))
+
+    def ask(name: str) -> None:
+        with module.Redis(port=redis.port) as client:
+            client.incr(name)
+
+    def before(**named: Any) -> None:
+        ask("before")
+        raise ArithmeticError("celery goes on")
+
+    def after(**named: Any) -> None:
+        ask("after")
+
+    signals.before_task_publish.connect(before)
+    signals.after_task_publish.connect(after)
+    try:
+        seen = outgoing.record(lambda: app.tasks["shop.ship"].delay(7))
+    finally:
+        signals.before_task_publish.disconnect(before)
+        signals.after_task_publish.disconnect(after)
+    # What the task was published with is a part of the last one, as ever.
+    assert [name for _, name, _, _ in told(seen)] == ["INCRBY", "INCRBY", "shop.ship"]
+    assert {call["tags"]["ai.operation.parentId"] for call in seen.calls} == {said(seen.request)["id"]}
 
 
 def test_nothing_is_recorded_outside_of_requests(redis: databases.Database) -> None:

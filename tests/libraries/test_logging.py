@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
+import os
+import subprocess
+import sys
 from typing import Any, Callable, Iterator
 
 import pytest
@@ -199,3 +202,46 @@ def test_a_text_that_logs_itself_is_made_as_often_as_before(monkeypatch: pytest.
 def test_a_record_without_a_name_is_sent() -> None:
     items = told(lambda: log.handle(logging.makeLogRecord({"msg": "nameless", "levelno": 30})))
     assert [said(item)["message"] for item in items] == ["nameless"]
+
+
+@pytest.mark.parametrize(
+    "env", [{"AUTOTRACE_LOGS": "error"}, {"AUTOTRACE_LOGS": "debug", "AUTOTRACE_EXPORTER": "none"}]
+)
+def test_the_text_of_what_is_not_sent_is_not_made(env: dict[str, str]) -> None:
+    code = """
+import logging
+from autotrace.libraries import logging as ours
+from autotrace.logs import _waiting
+
+class Odd:
+    def __str__(self):
+        raise SystemExit("asked for its text")
+
+logging.raiseExceptions = True
+ours.patch(logging)
+logging.getLogger().addHandler(logging.NullHandler())
+logging.getLogger("shop").setLevel("DEBUG")
+logging.getLogger("shop").warning("%s", Odd())
+logging.getLogger("shop").info(Odd(), extra={"custom_dimensions": {"odd": Odd()}})
+assert not _waiting
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **env})
+
+
+def test_the_text_of_what_is_filtered_is_not_made() -> None:
+    class Odd:
+        def __str__(self) -> str:
+            raise AssertionError
+
+    def view() -> None:
+        quiet = logging.getLogger("shop.tests.quiet")
+        quiet.addFilter(lambda record: False)
+        quiet.propagate = False
+        quiet.error(Odd())
+        quiet.filters.clear()
+        handler = logging.Handler(logging.CRITICAL)
+        quiet.addHandler(handler)
+        quiet.error(Odd())
+        quiet.removeHandler(handler)
+
+    assert told(view) == []

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import pickle
 import threading
+import traceback
 from types import SimpleNamespace
 from typing import Any, Iterator
 
@@ -214,6 +215,46 @@ def test_copies_are_told_as_a_whole(connection: Any) -> None:
     assert [one["data"] for one in told[:3]] == ["SELECT ?", "COPY item FROM STDIN", "COPY item TO STDOUT"]
     connection.execute("DELETE FROM item WHERE id = 7")
     view()
+
+
+def test_tracebacks_of_copies_are_what_they_were(postgresql: Database, connection: Any) -> None:
+    def functions(error: BaseException) -> list[str]:
+        return [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
+
+    def view() -> list[list[str]]:
+        cursor = connection.cursor()
+        found = []
+        with pytest.raises(psycopg.errors.UndefinedTable) as missing, cursor.copy("COPY missing FROM STDIN"):
+            pass
+        with pytest.raises(psycopg.errors.UniqueViolation) as twice, cursor.copy("COPY item FROM STDIN") as copy:
+            copy.write_row((1, "s3cret"))
+        with pytest.raises(KeyError) as own, cursor.copy("COPY item FROM STDIN"):
+            raise KeyError
+        with pytest.raises(TypeError) as wrong:
+            cursor.copy(nonsense=1)
+        for caught in (missing, twice, own, wrong):
+            assert outgoing.frames_of_ours(caught.value) == []
+            found.append(functions(caught.value))
+        return found
+
+    async def awaited() -> list[list[str]]:
+        found = []
+        async with await connect(postgresql, psycopg.AsyncConnection) as running, running.cursor() as cursor:
+            with pytest.raises(psycopg.errors.UndefinedTable) as missing:
+                async with cursor.copy("COPY missing FROM STDIN"):
+                    pass
+            with pytest.raises(KeyError) as own:
+                async with cursor.copy("COPY item FROM STDIN"):
+                    raise KeyError
+            for caught in (missing, own):
+                assert outgoing.frames_of_ours(caught.value) == []
+                found.append(functions(caught.value))
+        return found
+
+    inside: list[Any] = []
+    outgoing.record(lambda: inside.extend((view(), asyncio.run(awaited()))))
+    if outgoing.HIDES_FRAMES:
+        assert inside == [view(), asyncio.run(awaited())]
 
 
 def test_awaited_statements_are_told(postgresql: Database, connection: Any) -> None:

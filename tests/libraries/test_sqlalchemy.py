@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from opencensus.trace import execution_context
 from sqlalchemy import event
 
+from autotrace.recorder import Recorder
 from tests import needs, outgoing
 from tests.databases import Database
+from tests.recordings import Kept, Shop, said, visit
 
 try:
     from sqlalchemy.orm import declarative_base
@@ -302,6 +305,41 @@ def test_hidden_hosts_are_not_told(postgresql: Database) -> None:
     assert outgoing.record(lambda: connection.execute(sa.text("SELECT 1")), hidden_hosts=hosts).said() == []
     connection.close()
     engine.dispose()
+
+
+def test_a_statement_that_fails_ends_the_span_of_an_integration(engine: Any) -> None:
+    needs.module("opencensus.ext.sqlalchemy.trace").trace_engine(engine)
+    other = sa.create_engine("sqlite://")
+    connection, unknown = engine.connect(), other.connect()
+
+    def view() -> None:
+        with execution_context.get_opencensus_tracer().span("outer"):
+            for statement in ("SELECT * FROM missing", "SELECT * FROM nowhere"):
+                with pytest.raises(sa.exc.OperationalError):
+                    connection.execute(sa.text(statement))
+            connection.execute(sa.text("SELECT 1"))
+            unknown.execute(sa.text("SELECT 2 AS two"))
+
+    kept = Kept()
+    shop = Shop(Recorder(kept))
+    shop.view = view
+    visit(shop)
+    *items, request = kept.items()
+    told = [(said(item)["name"], said(item)["success"]) for item in items]
+    # Each statement once: three of the integration, two of which it never ends, and one that it knows nothing of.
+    assert sorted(told) == [
+        ("SELECT", True),
+        ("outer", True),
+        ("sqlalchemy.query", False),
+        ("sqlalchemy.query", False),
+        ("sqlalchemy.query", True),
+    ]
+    by_name = {said(item)["name"]: item for item in items}
+    assert by_name["SELECT"]["tags"]["ai.operation.parentId"] == said(by_name["outer"])["id"]
+    assert by_name["outer"]["tags"]["ai.operation.parentId"] == said(request)["id"]
+    for one in (connection, unknown):
+        one.close()
+    other.dispose()
 
 
 def test_nothing_is_recorded_outside_of_requests(engine: Any) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pathlib
 import pickle
 import sqlite3
+import subprocess
 import sys
 import urllib.request
+import warnings
 from typing import Any
 
 import pytest
@@ -97,6 +99,90 @@ def test_connect_is_found_by_its_name() -> None:
     assert pickle.loads(pickle.dumps(sqlite3.connect)) is sqlite3.connect  # noqa: S301 - made here
     assert sqlite3.connect is sqlite3.dbapi2.connect
     assert sqlite3.connect.__name__ == "connect"
+
+
+def test_a_name_that_was_imported_before_leads_to_ours() -> None:
+    code = """
+import importlib, sqlite3, sys, types
+from sqlite3 import connect
+before = [connect]
+sys.modules["unready"] = types.ModuleType.__new__(types.ModuleType)
+sys.modules["none"] = None
+sys.modules["liar"] = type("Liar", (), {"__slots__": (), "__class__": types.ModuleType})()
+importlib.import_module("autotrace.libraries.sqlite3").patch(sqlite3)
+assert connect is sqlite3.connect is sqlite3.dbapi2.connect
+assert connect.__wrapped__ is before[0] is not connect
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sqlite3 warns from Python 3.12 on")
+def test_warnings_name_the_line_of_the_application() -> None:
+    class Mine(sqlite3.Cursor):
+        def execute(self, *args: Any) -> Any:
+            return super().execute(*args)
+
+    class Day:
+        pass
+
+    def adapt(day: Day) -> str:
+        # As the adapters of sqlite3 do, in whose place Django puts its own.
+        warnings.warn("deprecated", DeprecationWarning, stacklevel=2)
+        return "2020-02-02"
+
+    def view() -> None:
+        connection = sqlite3.connect(":memory:")
+        for cursor in (connection.cursor(), connection.cursor(Mine), connection):
+            cursor.execute(
+                "SELECT ?",
+                (Day(),),
+            )
+        connection.execute("CREATE TABLE item (day)")
+        connection.executemany("INSERT INTO item VALUES (?)", [(Day(),)] * 2)
+        if sys.version_info < (3, 14):
+            connection.execute("SELECT :a", (1,))
+        list(map(connection.execute, ["SELECT ?"], [(Day(),)]))
+        connection.close()
+
+    sqlite3.register_adapter(Day, adapt)
+
+    def places() -> list[tuple[str, int]]:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            view()
+            outgoing.record(view)
+        places = [(warning.filename, warning.lineno) for warning in caught]
+        assert len(places) > 7
+        return places
+
+    ours = places()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite3, "connect", sqlite3.connect.__wrapped__)  # type: ignore[attr-defined]
+        assert ours == places()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sqlite3 warns from Python 3.12 on")
+@pytest.mark.parametrize("action", ["default", "error", "error::DeprecationWarning:__main__", "ignore"])
+def test_filters_decide_as_they_did(action: str) -> None:
+    code = """
+import datetime, sqlite3, traceback
+connection = sqlite3.connect(":memory:")
+for _ in "ab":
+    try:
+        connection.execute("SELECT ?", (datetime.date(2020, 2, 2),))
+    except DeprecationWarning:
+        traceback.print_exc()
+connection.close()
+"""
+    patch = "import sqlite3; from autotrace.libraries import sqlite3 as ours; ours.patch(sqlite3)"
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-W", action, "-c", before + code], check=True, capture_output=True, text=True
+        ).stderr
+        for before in ("", patch)
+    )
+    assert first == second
+    assert bool(first) is (action != "ignore")
 
 
 def test_nothing_is_recorded_outside_of_requests() -> None:

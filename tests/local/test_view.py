@@ -101,7 +101,7 @@ def test_it_opens_the_browser(tmp_path: pathlib.Path) -> None:
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
     browser.chmod(0o700)
-    words = [word for word in command("--port", 0, "--store", tmp_path / "store.db")]
+    words = command("--port", 0, "--store", tmp_path / "store.db")
     process = subprocess.Popen(
         words, env={**environment(tmp_path), "BROWSER": f"{browser} %s"}, stdout=subprocess.PIPE, text=True
     )

@@ -10,6 +10,7 @@ from flask import Flask, abort, request
 
 # mypy: allow-untyped-decorators
 app = Flask(__name__)
+logging.basicConfig(level=logging.INFO)
 log = logging.getLogger(__name__)
 session = requests.Session()
 baskets: dict[str, str] = {}
