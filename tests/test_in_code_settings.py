@@ -35,7 +35,8 @@ class Case(NamedTuple):
 def ask(framework: str, folder: pathlib.Path, env: dict[str, str], *cases: str) -> dict[str, Case]:
     """Send the requests of ask.py to an application under each of the cases (default: all)."""
     words = [script("autotrace"), "run", sys.executable, "ask.py", framework, *cases]
-    done = run_command(words, {**environment(folder, exporter=""), **env}, cwd=APPS)
+    here = {"AUTOTRACE_LOCAL_STORE": str(folder / "store.db")}
+    done = run_command(words, {**environment(folder, exporter=""), **here, **env}, cwd=APPS)
     assert done.code == 0, done.stderr
     return dict(map(read_case, done.stdout.splitlines()))
 

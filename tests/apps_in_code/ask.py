@@ -33,13 +33,13 @@ def main(framework: str, *names: str) -> None:
 def ask_apart(create_app: Callable[[Any], Any], name: str) -> dict[str, Any]:
     """Ask the application of one case in a child process and return what that left."""
     folder = tempfile.mkdtemp()
+    before = len(stored())
     paths = {key: os.path.join(folder, key) for key in ("answers", "stdout", "stderr", "spans")}
     child = os.fork()
     if child == 0:
         for number, key in ((1, "stdout"), (2, "stderr")):
             os.dup2(os.open(paths[key], os.O_CREAT | os.O_WRONLY), number)
         os.environ["PROBE_FILE"] = paths["spans"]
-        os.environ["AUTOTRACE_LOCAL_STORE"] = os.path.join(folder, "store.db")
         app = create_app(cases.CASES[name]())
         answers = [ask(app, path, headers) for path, headers in REQUESTS.items()]
         with open(paths["answers"], "w") as file:
@@ -48,9 +48,8 @@ def ask_apart(create_app: Callable[[Any], Any], name: str) -> dict[str, Any]:
         sys.exit()
     code = os.waitpid(child, 0)[1]
     left = {key: read(path) for key, path in paths.items()}
-    stored = read_store(os.path.join(folder, "store.db"))
     shutil.rmtree(folder)
-    return {**left, "answers": json.loads(left["answers"] or "[]"), "code": code, "stored": stored}
+    return {**left, "answers": json.loads(left["answers"] or "[]"), "code": code, "stored": stored()[before:]}
 
 
 def ask(app: Any, path: str, headers: dict[str, str]) -> str:
@@ -81,12 +80,14 @@ def ask(app: Any, path: str, headers: dict[str, str]) -> str:
         getattr(body, "close", str)()
 
 
-def read_store(path: str) -> list[tuple[str, str]]:
-    """Return URL and operation id of the requests in a store, none when there is none."""
+def stored() -> list[tuple[str, str]]:
+    """Return URL and operation id of the requests in the store so far."""
+    path = os.environ["AUTOTRACE_LOCAL_STORE"]
     if not os.path.exists(path):
         return []
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        return connection.execute("SELECT url, operation_Id FROM requests").fetchall()
+    # Not `connect`, which is traced here.
+    with contextlib.closing(sqlite3.Connection(path)) as connection:
+        return connection.execute("SELECT url, operation_Id FROM requests ORDER BY itemId").fetchall()
 
 
 def read(path: str) -> str:

@@ -10,11 +10,21 @@ from contextlib import closing
 
 import pytest
 
-from tests.harness import Completed, Request, environment, gunicorn, load, run_code, serve, uvicorn, wait_until
+from tests import harness
+from tests.harness import Completed, Request, gunicorn, load, run_code, serve, uvicorn, wait_until
 from tests.shell import autotrace
 
 STORE = pathlib.Path(".local/state/autotrace/telemetry.db")
 ASK = "from flask_app import app; [app.test_client().get(f'/users/{n}') for n in range(%d)]"
+
+
+# Nothing is chosen.
+HERE = {"AUTOTRACE_EXPORTER": ""}
+
+
+def environment(folder: pathlib.Path) -> dict[str, str]:
+    """Return a clean environment in which nothing is chosen."""
+    return harness.environment(folder, exporter="")
 
 
 def paths(folder: pathlib.Path, store: pathlib.Path = STORE) -> list[str]:
@@ -44,7 +54,7 @@ def asked(count: int) -> list[Request]:
     ids=["sync", "gthread preload", "gevent", "django", "uvicorn", "pyramid"],
 )
 def test_what_is_answered_is_in_the_store_once(command: list[str], tmp_path: pathlib.Path) -> None:
-    with serve(command, tmp_path) as server:
+    with serve(command, tmp_path, None, HERE) as server:
         answers = load(server.port, asked(200))
         server.stop()
     assert {answer.status for answer in answers} == {200}
@@ -103,10 +113,10 @@ def test_what_a_killed_process_left_is_brought_in_by_flush(tmp_path: pathlib.Pat
 
 def test_what_a_killed_worker_left_is_brought_in_by_the_next_start(tmp_path: pathlib.Path) -> None:
     for _ in range(2):
-        with serve(gunicorn("flask_app:app", workers=2), tmp_path) as server:
+        with serve(gunicorn("flask_app:app", workers=2), tmp_path, None, HERE) as server:
             load(server.port, asked(50))
             server.kill()
-    with serve(gunicorn("flask_app:app"), tmp_path) as server:
+    with serve(gunicorn("flask_app:app"), tmp_path, None, HERE) as server:
         load(server.port, asked(1))
         wait_until(lambda: len(paths(tmp_path)) >= 101, 30)
         server.stop()
