@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 # Told by its files: an interpreter of another version gets a fresh environment.
 STAMP := $(VENV)/.installed
 SERVERS := $(VENV)/.servers
+# Clients of Application Insights that are not ours: one directory for all environments, whose packages they must not meet.
+SDKS := .venv-other-sdks
+SDK_LISTS := tests/apps_other_sdks/requirements.txt tests/apps_other_sdks/package.json
 
 # OpenCensus's own middleware and integrations, which some applications under test use; their pins exclude current
 # frameworks and libraries.
@@ -52,7 +55,15 @@ $(SERVERS): $(STAMP)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/gunicorn-with-eventlet 'gunicorn<26'
 	@touch $@
 
-delivery: $(SERVERS)
+# Without npm the stamp is missing, and the next time tries again.
+$(SDKS)/.installed: $(SDK_LISTS)
+	$(PYTHON) -m venv --clear $(SDKS)
+	$(SDKS)/bin/python -m pip install --quiet --requirement tests/apps_other_sdks/requirements.txt
+	@cp tests/apps_other_sdks/package.json $(SDKS)
+	@if npm install --prefix $(SDKS) --no-package-lock --no-audit --no-fund --loglevel=error; then touch $@; \
+	  else echo "npm cannot install applicationinsights here (apt-get install npm): its test is skipped"; fi
+
+delivery: $(SERVERS) $(SDKS)/.installed
 	$(BIN)/python -m pytest -m delivery $(or $(ARGS),tests/delivery)
 
 # PYTHONS names the interpreters; what is not installed is an error, not a pass.

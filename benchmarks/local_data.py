@@ -103,10 +103,10 @@ _UNKNOWN = 0.006
 
 
 class Traffic:
-    """Makes items; `end` is the last moment, in microseconds since 1970."""
+    """Makes items; `end` is the last moment, in microseconds since 1970. Another seed makes others, with other ids."""
 
-    def __init__(self, end: int) -> None:
-        self._random = random.Random(SEED)  # noqa: S311
+    def __init__(self, end: int, seed: int = SEED) -> None:
+        self._random = random.Random(seed)  # noqa: S311
         self._end = end
         self.requests = 0
 

@@ -34,7 +34,8 @@ def command(port: int, no_browser: bool, no_page: bool) -> None:
         # Only now: the demo may be without the packages that the pages need.
         from autotrace.cli import page
 
-        found = replace(settings.load({}), local_store=store)
+        # Nothing of the user's is touched.
+        found = replace(settings.load({}), local_store=store, spool_dir=f"{store}-spool")
         ended[0] = signal.Signals(page.serve(found, "127.0.0.1", port, not no_browser, say))
         for number in SIGNALS:
             # The servers are stopped now, which nothing disturbs.

@@ -110,8 +110,8 @@ def _descend(
         seen.add(place)
         nodes.append(node)
         below = [(child, _below(items[child], node)) for child in children.get(place, ())]
-        # The last one is popped first.
-        waiting += sorted(below, key=lambda found: -found[1].start)
+        # The last one is popped first; those of one moment stay as they are, calls in front of logs.
+        waiting += sorted(below, key=lambda found: found[1].start)[::-1]
 
 
 def _below(item: Summary, parent: Node) -> Node:

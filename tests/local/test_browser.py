@@ -227,8 +227,9 @@ def test_the_keyboard_reaches_everything(browser: Any, shop: Callable[..., None]
                 seen.append(focused[1])
             assert seen[0] == "Skip to content", path
             names = "return [...document.querySelectorAll('svg')].filter((e) => !e.closest('a')"
-            names += " && !e.getAttribute('aria-label') && !e.ariaHidden && !e.querySelector('title')).length"
-            assert browser.execute_script(names) == 0, path
+            names += " && !e.getAttribute('aria-label') && !e.closest('[aria-hidden]') && !e.querySelector('title'))"
+            names += ".map((e) => e.parentNode.outerHTML)"
+            assert browser.execute_script(names) == [], path
             assert browser.execute_script("return document.querySelectorAll('h1').length") == 1, path
 
 

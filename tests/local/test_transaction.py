@@ -102,6 +102,18 @@ def test_everything_hangs_under_what_it_names(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_of_one_moment_is_in_its_order(tmp_path: Path) -> None:
+    """Some clients say only in which millisecond something was."""
+    moments = (
+        (60, request("GET /", 100, span="1" * 16)),
+        *((59.99, log(f"log {number}", parentId="1" * 16)) for number in (1, 2)),
+        (59.99, call("GET /stock", 1, parentId="1" * 16)),
+    )
+    path = stored(tmp_path / "store.db", at_once(*moments))
+    found = tree(shown(path, f"/transaction/{OPERATION}"))
+    assert found == [(1, "GET /"), (2, "GET /stock"), (2, "log 1"), (2, "log 2")]
+
+
 def test_bars_are_where_they_were_in_time(tmp_path: Path) -> None:
     found = bars(of(tmp_path, shop()))
     assert found[0] == (0, 100)
