@@ -16,6 +16,7 @@ from .. import guard
 from . import rows
 from .place import StoreError
 from .tables import APPLICATION_ID, TABLES, VERSION, columns_of, definition
+from .waiting import patiently
 
 # What marks a file of ours that SQLite cannot read any more; nobody writes to it again.
 _DAMAGED = "-damaged"
@@ -71,7 +72,7 @@ def _objection(path: str) -> str | None:
     if not found.st_size:
         return None
     try:
-        mark, version, is_empty = _marks(path)
+        mark, version, is_empty = patiently(lambda: _marks(path), _PATIENCE)
     except sqlite3.OperationalError as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
     except sqlite3.DatabaseError as error:
@@ -91,7 +92,7 @@ def _marks(path: str) -> tuple[int, int, bool]:
     would then delete the log that a connection of ours writes to.
     """
     address = f"file:{quote(path)}?mode=ro"
-    with closing(sqlite3.Connection(address, uri=True, timeout=_PATIENCE, isolation_level=None)) as connection:
+    with closing(sqlite3.Connection(address, uri=True, timeout=0, isolation_level=None)) as connection:
         # All as of one moment: another process may be making the tables.
         connection.execute("BEGIN")
         mark, version = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _MARKS)
@@ -160,11 +161,10 @@ class Store:
                     # What went there would be seen by nobody.
                     self.close()
                 connection = self._connection or self._open()
-                connection.execute(f"PRAGMA busy_timeout = {max(int(seconds * 1000), 1)}")
-                connection.execute("BEGIN IMMEDIATE")
+                _begin(connection, seconds)
                 work(connection)
                 self._make_room(connection)
-                connection.execute("COMMIT")
+                patiently(lambda: connection.execute("COMMIT"), seconds)
                 return
             except sqlite3.DatabaseError as error:
                 # What is open ends with its connection.
@@ -182,7 +182,7 @@ class Store:
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
         os.chmod(self._path, 0o600)
         # Not `connect`, under which an application's calls are traced; not for this thread alone.
-        connection = sqlite3.Connection(self._path, timeout=5, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.Connection(self._path, timeout=0, isolation_level=None, check_same_thread=False)
         self._connection = connection
         _make(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -249,24 +249,21 @@ def mark_damaged(path: str) -> None:
 
 def _make(connection: sqlite3.Connection) -> None:
     """Make the tables where they are missing; sqlite3.Error when that cannot be."""
-    if not connection.execute("PRAGMA application_id").fetchone()[0]:
+    if not patiently(lambda: connection.execute("PRAGMA application_id").fetchone(), _PATIENCE)[0]:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.execute("BEGIN IMMEDIATE")
+        _begin(connection, _PATIENCE)
         # Another process may have come first.
         if not connection.execute("PRAGMA application_id").fetchone()[0]:
             for statement in definition():
                 connection.execute(statement)
-        connection.execute("COMMIT")
+        patiently(lambda: connection.execute("COMMIT"), _PATIENCE)
     # Only now: what marks the file is then in its header, where `_objection` looks, and not in a log beside it.
-    # Asked for again and again: SQLite does not wait for it as it does for other locks.
-    for attempt in range(50):
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError:
-            if attempt == 49:
-                raise
-            time.sleep(0.1)
+    patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"), _PATIENCE)
+
+
+def _begin(connection: sqlite3.Connection, seconds: float) -> None:
+    """Begin to write, once nobody else does."""
+    patiently(lambda: connection.execute("BEGIN IMMEDIATE"), seconds)
 
 
 def _key(line: bytes) -> int:
