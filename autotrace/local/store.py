@@ -161,10 +161,7 @@ class Store:
                     # What went there would be seen by nobody.
                     self.close()
                 connection = self._connection or self._open()
-                _begin(connection, seconds)
-                work(connection)
-                self._make_room(connection)
-                patiently(lambda: connection.execute("COMMIT"), seconds)
+                self._transact(connection, work, seconds)
                 return
             except sqlite3.DatabaseError as error:
                 # What is open ends with its connection.
@@ -172,8 +169,21 @@ class Store:
                 if not is_damage(error):
                     raise StoreError(f"{self._path}: {error}") from error
                 mark_damaged(self._path)
+            except StoreError:
+                # What lies beside the file may only be made anew once nobody has it open.
+                self.close()
+                raise
             except OSError as error:
                 raise StoreError(f"{self._path}: {error.strerror or error}") from error
+
+    def _transact(
+        self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], object], seconds: float
+    ) -> None:
+        patiently(lambda: connection.execute("BEGIN IMMEDIATE"), seconds)
+        work(connection)
+        self._make_room(connection)
+        # In a mode without a log, readers are in the way of it.
+        patiently(lambda: connection.execute("COMMIT"), seconds)
 
     def _open(self) -> sqlite3.Connection:
         # Each time: another process may have found out that a file is damaged.
@@ -184,15 +194,14 @@ class Store:
         # Not `connect`, under which an application's calls are traced; not for this thread alone.
         connection = sqlite3.Connection(self._path, timeout=0, isolation_level=None, check_same_thread=False)
         self._connection = connection
-        _make(connection)
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_LOG}")
+        patiently(lambda: _make(connection), _PATIENCE)
         self._identity = _identity(self._path)
         return connection
 
     def _is_in_place(self) -> bool:
         """Tell whether the file that is open has its name yet, and is the store: SQLite itself would not notice."""
-        return _identity(self._path) == self._identity and _objection(self._path) is None
+        # Nor would it come back to the chosen one, once what lay there has gone.
+        return _identity(self._path) == self._identity and usable(self.path, _say) == self._path
 
     def _make_room(self, connection: sqlite3.Connection) -> None:
         """Delete what is too old, now and then, and the oldest where the file is full; in a transaction."""
@@ -249,21 +258,21 @@ def mark_damaged(path: str) -> None:
 
 def _make(connection: sqlite3.Connection) -> None:
     """Make the tables where they are missing; sqlite3.Error when that cannot be."""
-    if not patiently(lambda: connection.execute("PRAGMA application_id").fetchone(), _PATIENCE)[0]:
+    if connection.in_transaction:
+        # Somebody was in the way of it before.
+        connection.execute("ROLLBACK")
+    if not connection.execute("PRAGMA application_id").fetchone()[0]:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        _begin(connection, _PATIENCE)
+        connection.execute("BEGIN IMMEDIATE")
         # Another process may have come first.
         if not connection.execute("PRAGMA application_id").fetchone()[0]:
             for statement in definition():
                 connection.execute(statement)
-        patiently(lambda: connection.execute("COMMIT"), _PATIENCE)
+        connection.execute("COMMIT")
     # Only now: what marks the file is then in its header, where `_objection` looks, and not in a log beside it.
-    patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"), _PATIENCE)
-
-
-def _begin(connection: sqlite3.Connection, seconds: float) -> None:
-    """Begin to write, once nobody else does."""
-    patiently(lambda: connection.execute("BEGIN IMMEDIATE"), seconds)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_LOG}")
 
 
 def _key(line: bytes) -> int:

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
+from autotrace.local.place import StoreError
 from autotrace.local.store import Store
 from tests.local.test_store import item, lines, read, write
 from tests.needs import need
@@ -21,6 +22,7 @@ from tests.needs import need
 GREENLETS = """
 from gevent.monkey import patch_all; patch_all()
 import sys, time, gevent
+from autotrace.local.place import StoreError
 from autotrace.local.place import StoreError
 from autotrace.local.store import Store
 longest = 0
@@ -77,3 +79,29 @@ def test_greenlets_run_while_a_lock_is_waited_for(tmp_path: pathlib.Path) -> Non
         said, longest = subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines()
     assert said.endswith("database is locked")
     assert float(longest) < 0.5
+
+
+def test_writers_whose_log_was_deleted_go_on_once_all_have_noticed(tmp_path: pathlib.Path) -> None:
+    stores = [Store(str(tmp_path / "t.db"), 7, 500) for _ in range(2)]
+    for number, store in enumerate(stores):
+        store.write_lines(lines([item(number)]), 5)
+    (tmp_path / "t.db-wal").unlink()
+    for store in stores * 3:
+        with suppress(StoreError):
+            store.write_lines(lines([item(2)]), 5)
+    stores[0].write_lines(lines([item(3)]), 5)
+    for store in stores:
+        store.close()
+    found = [path for path in tmp_path.glob("*.db") if read(path, f"SELECT 1 FROM requests WHERE id = '{3:016x}'")]
+    assert len(found) == 1
+
+
+def test_a_writer_comes_back_to_the_chosen_file(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "t.db").write_text("this is another program's " * 10)
+    store = Store(str(tmp_path / "t.db"), 7, 500)
+    store.write_lines(lines([item(1)]), 5)
+    (tmp_path / "t.db").unlink()
+    store.write_lines(lines([item(2)]), 5)
+    store.close()
+    # Where a viewer that is started now looks.
+    assert read(tmp_path / "t.db", "SELECT id FROM requests") == [(f"{2:016x}",)]
