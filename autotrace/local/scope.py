@@ -128,8 +128,8 @@ def of(request: web.Request) -> Scope:
     start = now - span.seconds * _SECOND
     if not span.seconds:
         start = min(_edge(request, "min"), default=now - 3600 * _SECOND)
-        # Nothing on this machine's calendar is that far away: the charts would have one bar.
-        start = max(start, now - 3650 * _DAY)
+        # It may all be dated ahead. Nothing on this machine's calendar is that far away: the charts would have one bar.
+        start = min(max(start, now - 3650 * _DAY), now)
     latest = max(_edge(request, "max"), default=now)
     if latest > now + _AHEAD * _SECOND:
         notes.append(
