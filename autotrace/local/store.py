@@ -91,7 +91,7 @@ def _marks(path: str) -> tuple[int, int, bool]:
     It is not read with `open`: to close a file ends all locks that this process has on it, and another one that ends
     would then delete the log that a connection of ours writes to.
     """
-    address = f"file:{quote(path)}?mode=ro"
+    address = f"file:{quote(os.fsencode(path))}?mode=ro"
     with closing(sqlite3.Connection(address, uri=True, timeout=0, isolation_level=None)) as connection:
         # All as of one moment: another process may be making the tables.
         connection.execute("BEGIN")
