@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from autotrace.cli.printing import printable
 from autotrace.settings import OPTIONS, Option, Settings, load
 
 
@@ -25,9 +26,9 @@ def command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"settings": rows, "problems": settings.problems}, indent=2))
     else:
-        click.echo(_printable("\n".join(_paragraph(row) for row in rows), sys.stdout.encoding))
+        click.echo(printable("\n".join(_paragraph(row) for row in rows), sys.stdout.encoding))
     for problem in settings.problems:
-        click.echo(_printable(f"autotrace: {problem}", sys.stderr.encoding), err=True)
+        click.echo(printable(f"autotrace: {problem}", sys.stderr.encoding), err=True)
     sys.exit(1 if settings.problems else 0)
 
 
@@ -71,9 +72,3 @@ def _paragraph(row: dict[str, Any]) -> str:
     about = f"{row['help']} Accepted: {row['accepts']}. Default: {row['default']}."
     lines += ["    " + line for line in textwrap.wrap(about, 96, break_on_hyphens=False)]
     return "\n".join(lines) + "\n"
-
-
-def _printable(text: str, encoding: str | None) -> str:
-    """Escape what a terminal or pipe of `encoding` cannot take."""
-    # Paths may hold bytes that are no text in any encoding.
-    return text.encode(encoding or "utf-8", "backslashreplace").decode(encoding or "utf-8")

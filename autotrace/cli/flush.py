@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from autotrace import guard, leftovers, segments, settings, spool
+from autotrace.cli.printing import printable
 from autotrace.directories import private_directory
 from autotrace.local.place import StoreError, path_of
 from autotrace.sender import Transport
@@ -46,7 +47,8 @@ def command(seconds: float) -> None:
         lines.close()
         transport.close()
     left, held = segments.survey(os.path.join(base, destination))
-    click.echo(f"autotrace: {report(f'{counted(sent)} {where}', left, reason, held, elsewhere(base, destination))}")
+    text = report(f"{counted(sent)} {where}", left, reason, held, elsewhere(base, destination))
+    click.echo(printable(f"autotrace: {text}", sys.stdout.encoding))
     sys.exit(1 if left else 0)
 
 

@@ -10,8 +10,9 @@ from typing import NoReturn
 
 import click
 
-from autotrace import guard, settings
+from autotrace import guard, settings, values
 from autotrace.cli import page
+from autotrace.cli.printing import printable
 from autotrace.exporters.local import KEY
 from autotrace.local.place import StoreError, path_of
 
@@ -32,7 +33,11 @@ def command(port: int, host: str, no_browser: bool, chosen: str | None) -> None:
     found = settings.load(os.environ)
     guard.set_level(max(found.log_level, "warning", key=guard.LEVELS.index))
     try:
-        found = replace(found, local_store=path_of(os.path.abspath(chosen) if chosen else found.local_store))
+        path = values.file(os.path.abspath(chosen)) if chosen else found.local_store
+    except ValueError as error:
+        stop(f"{chosen} cannot be the store: {error}", 1)
+    try:
+        found = replace(found, local_store=path_of(path))
         sys.exit(128 + page.serve(found, host, port, not no_browser, say))
     except StoreError as error:
         stop(str(error), 1)
@@ -44,11 +49,11 @@ def command(port: int, host: str, no_browser: bool, chosen: str | None) -> None:
 
 def say(url: str, file: str) -> None:
     """Say where the pages are, and how to have more on them."""
-    click.echo(f"autotrace: {url} shows {file}; Ctrl-C ends it")
+    click.echo(printable(f"autotrace: {url} shows {file}; Ctrl-C ends it", sys.stdout.encoding))
     click.echo(f"any Application Insights SDK sends here with InstrumentationKey={KEY};IngestionEndpoint={url}")
 
 
 def stop(text: str, status: int) -> NoReturn:
     """Say `text` and exit with `status`."""
-    click.echo(f"autotrace: {text}", err=True)
+    click.echo(printable(f"autotrace: {text}", sys.stderr.encoding), err=True)
     sys.exit(status)

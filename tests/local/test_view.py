@@ -9,6 +9,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 
 import pytest
@@ -158,3 +159,26 @@ def test_the_store_of_the_user_is_the_default(tmp_path: pathlib.Path) -> None:
         assert process.stdout is not None
         process.stdout.close()
     assert os.path.exists(tmp_path / "state/autotrace/telemetry.db")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "reason"), [("", "it is a directory"), ("none/t.db", "its directory does not exist")]
+)
+def test_what_cannot_be_the_store_is_told(tmp_path: pathlib.Path, chosen: str, reason: str) -> None:
+    before = {*tmp_path.iterdir(), *tmp_path.parent.iterdir()}
+    path = os.path.join(tmp_path, chosen)
+    done = run_command(command("--no-browser", "--port", "0", "--store", path), environment(tmp_path))
+    assert (done.code, done.stdout) == (1, "")
+    assert done.stderr == f"autotrace: {path} cannot be the store: {reason}\n"
+    assert {*tmp_path.iterdir(), *tmp_path.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8:strict"])
+def test_a_path_is_told_to_any_terminal(tmp_path: pathlib.Path, encoding: str) -> None:
+    path = os.path.join(tmp_path, os.fsdecode("é".encode() + b"\xff.db"))
+    env = {**environment(tmp_path), "PYTHONIOENCODING": encoding, "AUTOTRACE_LOCAL_STORE": path}
+    with view(tmp_path, words=[sys.executable, "-m", "autotrace", "view"], env=env) as running:
+        letter = "é" if encoding != "ascii" else "\\xe9"
+        assert f"{letter}\\udcff.db; Ctrl-C" in running.stdout()
+        assert running.get("/").status == 200
+        assert running.stderr() == ""
