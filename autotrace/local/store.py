@@ -24,8 +24,8 @@ _DAMAGED = "-damaged"
 _MOST_FILES = 100
 # Seconds between looks at what is too old.
 _PRUNE_INTERVAL = 60.0
-# In so many parts is a full file emptied, the oldest first.
-_PARTS = 10
+# In so many parts is a full file emptied, the oldest first: large ones would hold up the greenlets of a process.
+_PARTS = 100
 # Bytes that the write-ahead log keeps on disk once its content is in the file.
 _LARGEST_LOG = 16 << 20
 # Seconds that the making of a store by another process is waited for.

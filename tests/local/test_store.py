@@ -300,3 +300,18 @@ def test_a_full_store_drops_the_oldest(tmp_path: pathlib.Path) -> None:
     ((count, first, last),) = read(path, "SELECT count(*), min(id), max(id) FROM requests")
     assert last == f"{5999:016x}"
     assert 300 < count == 6000 - int(first, 16)
+
+
+def test_a_full_store_drops_a_little_at_a_time(tmp_path: pathlib.Path) -> None:
+    store = Store(str(tmp_path / "t.db"), 7, 4)
+    for start in range(0, 4000, 100):
+        store.write_lines(
+            lines(item(n, 6000 - n, properties={"text": "x" * 800}) for n in range(start, start + 100)), 5
+        )
+    before, dropped = read(store.path, "SELECT count(*) FROM requests")[0][0], 0
+    for number in range(4000, 5000):
+        store.write_lines(lines([item(number, 6000 - number, properties={"text": "x" * 800})]), 5)
+        ((now,),) = read(store.path, "SELECT count(*) FROM requests")
+        dropped, before = max(dropped, before + 1 - now), now
+    store.close()
+    assert 0 < dropped < before / 20

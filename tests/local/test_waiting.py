@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import json
 import pathlib
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 
 import pytest
 
-from autotrace.local.place import StoreError
 from autotrace.local.store import Store
 from tests.local.test_store import item, lines, read, write
 from tests.needs import need
@@ -40,6 +41,20 @@ except StoreError as error:
     print(error)
 gevent.sleep(0.05)
 print(longest)
+"""
+
+# Writes each line of its input to a store, and says what became of it.
+WRITER = """
+import sys
+from autotrace.local.place import StoreError
+from autotrace.local.store import Store
+store = Store(sys.argv[1], 7, 500)
+for line in sys.stdin:
+    try:
+        store.write_lines(line.encode(), 5)
+        print("written", flush=True)
+    except StoreError as error:
+        print(error, flush=True)
 """
 
 
@@ -82,18 +97,32 @@ def test_greenlets_run_while_a_lock_is_waited_for(tmp_path: pathlib.Path) -> Non
 
 
 def test_writers_whose_log_was_deleted_go_on_once_all_have_noticed(tmp_path: pathlib.Path) -> None:
-    stores = [Store(str(tmp_path / "t.db"), 7, 500) for _ in range(2)]
-    for number, store in enumerate(stores):
-        store.write_lines(lines([item(number)]), 5)
-    (tmp_path / "t.db-wal").unlink()
-    for store in stores * 3:
-        with suppress(StoreError):
-            store.write_lines(lines([item(2)]), 5)
-    stores[0].write_lines(lines([item(3)]), 5)
-    for store in stores:
-        store.close()
-    found = [path for path in tmp_path.glob("*.db") if read(path, f"SELECT 1 FROM requests WHERE id = '{3:016x}'")]
-    assert len(found) == 1
+    # Each in a process of its own: what one has open keeps the others from it.
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "t.db")]
+    with contextlib.ExitStack() as stack:
+        writers = [
+            stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            for _ in range(3)
+        ]
+
+        def say(writer: subprocess.Popen[str], number: int) -> str:
+            assert writer.stdin is not None
+            assert writer.stdout is not None
+            writer.stdin.write(json.dumps(item(number)) + "\n")
+            writer.stdin.flush()
+            return writer.stdout.readline().strip()
+
+        assert [say(writer, number) for number, writer in enumerate(writers)] == ["written"] * 3
+        for start in range(10, 60, 10):
+            (tmp_path / "t.db-wal").unlink()
+            for number, writer in enumerate(writers * 2):
+                say(writer, start + number)
+        assert [say(writer, 90 + number) for number, writer in enumerate(writers)] == ["written"] * 3
+        for writer in writers:
+            assert writer.stdin is not None
+            writer.stdin.close()
+    stored = [row for path in tmp_path.glob("*.db") for row in read(path, "SELECT id FROM requests")]
+    assert {(f"{90 + number:016x}",) for number in range(3)} <= set(stored)
 
 
 def test_a_writer_comes_back_to_the_chosen_file(tmp_path: pathlib.Path) -> None:
