@@ -5,20 +5,24 @@ BIN := $(VENV)/bin
 # Told by its files: an interpreter of another version gets a fresh environment.
 STAMP := $(VENV)/.installed
 SERVERS := $(VENV)/.servers
+# Clients of Application Insights that are not ours: one directory for all environments, whose packages they must not meet.
+SDKS := .venv-other-sdks
+SDK_LISTS := tests/apps_other_sdks/requirements.txt tests/apps_other_sdks/package.json
 
 # OpenCensus's own middleware and integrations, which some applications under test use; their pins exclude current
 # frameworks and libraries.
 MIDDLEWARE := opencensus-ext-flask opencensus-ext-django opencensus-ext-pyramid opencensus-ext-requests \
   opencensus-ext-sqlalchemy opencensus-ext-logging opencensus-ext-threading opencensus-ext-httplib
 
-.PHONY: help demo test lint check delivery matrix oldest bench clean
+.PHONY: help demo test lint check delivery matrix oldest bench screenshots clean
 
 help:
-	@echo "make demo    three sample applications, traced, and what was recorded"
+	@echo "make demo    a shop of three services, traced, and its telemetry in the browser until Ctrl-C"
 	@echo "make test    lint, types and all tests"
 	@echo "make delivery  slow tests: what was answered arrives, under every server and at every end"
 	@echo "make matrix  all tests on the oldest and the newest Python"
 	@echo "make oldest  the main tests with the oldest supported frameworks"
+	@echo "make screenshots  the pictures in the README, with Chromium"
 	@echo "make bench   the cost of tracing beside other launchers, measured here and shown in the README"
 
 $(STAMP): setup.cfg pyproject.toml
@@ -51,7 +55,15 @@ $(SERVERS): $(STAMP)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/gunicorn-with-eventlet 'gunicorn<26'
 	@touch $@
 
-delivery: $(SERVERS)
+# Without npm the stamp is missing, and the next time tries again.
+$(SDKS)/.installed: $(SDK_LISTS)
+	$(PYTHON) -m venv --clear $(SDKS)
+	$(SDKS)/bin/python -m pip install --quiet --requirement tests/apps_other_sdks/requirements.txt
+	@cp tests/apps_other_sdks/package.json $(SDKS)
+	@if npm install --prefix $(SDKS) --no-package-lock --no-audit --no-fund --loglevel=error; then touch $@; \
+	  else echo "npm cannot install applicationinsights here (apt-get install npm): its test is skipped"; fi
+
+delivery: $(SERVERS) $(SDKS)/.installed
 	$(BIN)/python -m pytest -m delivery $(or $(ARGS),tests/delivery)
 
 # PYTHONS names the interpreters; what is not installed is an error, not a pass.
@@ -72,6 +84,10 @@ oldest:
 # Without ARGS it measures in full, and writes benchmarks/results.* and their summary in the README.
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(or $(ARGS),--write)
+
+# Needs chromium and chromedriver.
+screenshots: $(STAMP)
+	$(BIN)/python docs/screenshots.py
 
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info

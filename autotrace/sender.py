@@ -122,15 +122,18 @@ class Journal:
         if self.pid != os.getpid():
             return
         self._hasten(seconds)
-        self._stopping.set()
+        with self._starting:
+            # From now on no thread is started, which would drain beside this one.
+            self._stopping.set()
+            thread = self._thread
         self._hurry.set()
         self._wake.set()
-        if self._thread is not None:
+        if thread is not None:
             self._ended.wait(seconds)
         elif self._unsent:
             # A process at its end starts no thread any more.
             self._guarded_drain()
-        if self._thread is None or self._ended.is_set():
+        if thread is None or self._ended.is_set():
             self.transport.close()
             self.spool.close()
         else:
@@ -173,7 +176,7 @@ class Journal:
     def _start(self) -> None:
         with self._starting:
             self._unsent = True
-            if self._thread is None and not self._pausing:
+            if self._thread is None and not self._pausing and not self._stopping.is_set():
                 self._ended.clear()
                 thread = threading.Thread(target=self._run, name="autotrace-sender", daemon=True)
                 try:

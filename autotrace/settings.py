@@ -13,7 +13,7 @@ from autotrace.guard import LEVELS
 
 _FRAMEWORKS = tuple(sorted(targets.names(targets.FRAMEWORKS)))
 _LIBRARIES = tuple(sorted(targets.names(targets.LIBRARIES)))
-_EXPORTERS = ("azure", "console", "none")
+_EXPORTERS = ("azure", "local", "console", "none")
 _PROPAGATORS = ("tracecontext", "b3")
 
 
@@ -58,7 +58,7 @@ class Settings:
             "TEXT",
             "none",
             "The Application Insights resource that receives the telemetry, as the Azure portal shows it. "
-            "Without a valid one, each request is printed as one readable line on stderr (console).",
+            "Without a valid one, the telemetry is kept on this machine, where autotrace view shows it (local).",
             "InstrumentationKey=...;IngestionEndpoint=https://...",
             aliases=("APPINSIGHTS_INSTRUMENTATIONKEY",),
             secret=True,
@@ -92,14 +92,15 @@ class Settings:
         ),
     )
     exporter: str | Expression = field(
-        default="console",
+        default="local",
         metadata=_declare(
             "AUTOTRACE_EXPORTER",
             values.word_or_expression(_EXPORTERS),
             "EXPORTER",
-            "azure with a valid connection string, else console",
-            "Where the telemetry goes: to Azure, to stderr as one readable line a request, or nowhere.",
-            "azure, console, none, or an expression such as "
+            "azure with a valid connection string, else local",
+            "Where the telemetry goes: to Azure, into a file on this machine that autotrace view shows, to stderr as "
+            "one readable line an item, or nowhere.",
+            "azure, local, console, none, or an expression such as "
             "opencensus.ext.azure.trace_exporter.AzureExporter(connection_string='...')",
             expression=True,
             words=_EXPORTERS,
@@ -275,6 +276,39 @@ class Settings:
             "a whole number from 1 to 100000",
         ),
     )
+    local_store: str | None = field(
+        default=None,
+        metadata=_declare(
+            "AUTOTRACE_LOCAL_STORE",
+            values.file,
+            "PATH",
+            "telemetry.db in a private directory of this user",
+            "The file that keeps the telemetry of the exporter local, and that autotrace view shows.",
+            "an absolute path of a file, in a directory that exists",
+        ),
+    )
+    local_days: int = field(
+        default=7,
+        metadata=_declare(
+            "AUTOTRACE_LOCAL_DAYS",
+            values.whole_number(1, 3650),
+            "DAYS",
+            "7",
+            "For how many days that file keeps an item.",
+            "a whole number from 1 to 3650",
+        ),
+    )
+    local_size: int = field(
+        default=500,
+        metadata=_declare(
+            "AUTOTRACE_LOCAL_SIZE",
+            values.whole_number(1, 100_000),
+            "MB",
+            "500",
+            "How many megabytes that file may take before the oldest items in it are deleted.",
+            "a whole number from 1 to 100000",
+        ),
+    )
     flush_on_sigterm: bool = field(
         default=False,
         metadata=_declare(
@@ -330,9 +364,9 @@ def load(environ: Mapping[str, str]) -> Settings:
     reachable = "connection_string" in found
     if found.get("exporter") == "azure" and not reachable:
         needed = "a valid APPLICATIONINSIGHTS_CONNECTION_STRING"
-        problems.append(f"{sources.pop('exporter')}=azure needs {needed}; console is used instead")
+        problems.append(f"{sources.pop('exporter')}=azure needs {needed}; local is used instead")
         del found["exporter"]
-    found.setdefault("exporter", "azure" if reachable else "console")
+    found.setdefault("exporter", "azure" if reachable else "local")
     problems += _unknown_names(environ)
     return Settings(**found, problems=tuple(problems), sources=sources)
 

@@ -142,6 +142,16 @@ def directory(text: str) -> str:
     return path
 
 
+def file(text: str) -> str:
+    """Accept the absolute path of a file, which need not be there yet; `~` is the home directory."""
+    path = directory(text)
+    if not os.path.isdir(os.path.dirname(path)):
+        raise ValueError("its directory does not exist")
+    if os.path.isdir(path):
+        raise ValueError("it is a directory")
+    return path
+
+
 def entries(text: str) -> tuple[str, ...]:
     """Split a comma list; entries are stripped, empty ones dropped.
 

@@ -7,19 +7,20 @@ import importlib.util
 import pathlib
 import sys
 import tempfile
-from typing import Callable, Sequence
+from typing import Callable, Sequence, get_type_hints
 
-from benchmarks import calls, loads, publish, report, rounds, starts
+from benchmarks import calls, loads, publish, report, rounds, starts, viewer
 from benchmarks.environments import HERE, SetupError, say, versions
-from benchmarks.figures import SETUP, Notes, Plan, Samples, new_samples
+from benchmarks.figures import SETUP, VIEWER, Notes, Plan, Samples, new_samples
 from benchmarks.peers import BASELINE, FRAMEWORKS, PEERS, Peer
+from benchmarks.processes import PeerError
 from benchmarks.report import Measured
 
 # Longer than the second after which peers send, so that sending takes place during requests too.
-FULL = Plan(generations=2, rounds=3, long=1.5, short=0.4, starts=3, loads=2, load=10.0)
-QUICK = Plan(generations=1, rounds=1, long=1.0, short=0.2, starts=1, loads=1, load=2.0)
+FULL = Plan(2, 3, 1.5, 0.4, starts=3, loads=2, load=10.0, stored=100_000, visits=15, posted=200_000)
+QUICK = Plan(1, 1, 1.0, 0.2, starts=1, loads=1, load=2.0, stored=2_000, visits=2, posted=4_000)
 
-COUNTS = {"generations": int, "rounds": int, "long": float, "short": float, "starts": int, "loads": int, "load": float}
+COUNTS = get_type_hints(Plan)
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -33,6 +34,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     for name, kind in COUNTS.items():
         default = f"see figures.py; default {getattr(FULL, name)}, with --quick {getattr(QUICK, name)}"
         parser.add_argument(f"--{name}", type=kind, help=default)
+    parser.add_argument("--only", choices=[VIEWER], help="measure and print that alone")
     parser.add_argument("--output", type=pathlib.Path, metavar="DIR", help="write the report and the chart there")
     parser.add_argument("--write", action="store_true", help="write them here, and into the README; all rows only")
     options = parser.parse_args(words)
@@ -77,7 +79,17 @@ def measure(frameworks: Sequence[str], plan: Plan, peers: Sequence[Peer]) -> Mea
         starts.measure(first, able, plan, folder, started, notes)
         say("measuring full load")
         loads.measure(first, able, plan, folder, loaded, notes)
-    return Measured(plan, peers, found, requests, called, started, loaded, notes)
+        viewed = show(plan, folder, notes)
+    return Measured(plan, peers, found, requests, called, started, loaded, notes, viewed)
+
+
+def show(plan: Plan, folder: pathlib.Path, notes: Notes) -> viewer.Viewed | None:
+    """Measure the viewer; note why it cannot be."""
+    try:
+        return viewer.measure(plan, folder)
+    except PeerError as error:
+        notes["autotrace", VIEWER] = str(error)
+        return None
 
 
 def set_up(peer: Peer, notes: Notes) -> dict[str, str]:
@@ -97,6 +109,14 @@ def main() -> None:
         sys.exit("benchmarks: the chart needs matplotlib: pip install '.[bench]'")
     given = {name: getattr(options, name) for name in COUNTS if getattr(options, name) is not None}
     plan = (QUICK if options.quick else FULL)._replace(**given)
+    if options.only:
+        notes: Notes = {}
+        with tempfile.TemporaryDirectory(prefix="benchmarks-") as name:
+            viewed = show(plan, pathlib.Path(name), notes)
+        if viewed is None:
+            sys.exit(f"benchmarks: {notes['autotrace', VIEWER]}")
+        sys.stdout.write(viewer.described(viewed) + "\n")
+        return
     peers = [peer for peer in PEERS if peer.name == BASELINE or peer.name in options.rows]
     measured = measure(options.frameworks, plan, peers)
     sys.stdout.write(report.whole(measured, publish.CHART))

@@ -16,7 +16,7 @@ BARE = "bare"
 Samples = Dict[Tuple[str, str, str], List[float]]
 # (peer, where) → what kept it from being measured there; where is a framework, or one of the following.
 Notes = Dict[Tuple[str, str], str]
-SETUP, STARTS, LOADS = "setup", "starts", "loads"
+SETUP, STARTS, LOADS, VIEWER = "setup", "starts", "loads", "viewer"
 
 
 class Plan(NamedTuple):
@@ -24,7 +24,8 @@ class Plan(NamedTuple):
 
     A round is `long` seconds of requests where all are traced, `short` where not. `starts` is how often a server is
     started, and an empty program five times as often. `loads` is how often a server gets `load` seconds of requests
-    while the endpoint is slow.
+    while the endpoint is slow. The viewer has a store of `stored` requests, each of its pages is visited `visits`
+    times, and `posted` items are sent to it.
     """
 
     generations: int
@@ -34,6 +35,9 @@ class Plan(NamedTuple):
     starts: int
     loads: int
     load: float
+    stored: int
+    visits: int
+    posted: int
 
 
 class Spread(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import calls, loads, starts
+from benchmarks import calls, loads, posts, starts
 from benchmarks.figures import Plan
 
 
@@ -16,6 +16,8 @@ def describe(plan: Plan) -> str:
         delay=loads.DELAY * 1000,
         calls=calls.COUNT,
         patience=loads.PATIENCE,
+        clients=posts.CLIENTS,
+        batch=posts.BATCH,
         **plan._asdict(),
     )
 
@@ -52,4 +54,8 @@ has a setting for it: `benchmarks/peers.py` says what.
   {loads}. Queues and intervals are what the peer comes with. Then SIGTERM; *stop* is how long the server takes to end.
   It starts once more in the same place, as a new release would, gets a few requests, and has {patience:.0f} s to send
   what was kept: lost is what has not arrived then. Where the disk goes with the container, what has not arrived by the
-  stop is lost."""
+  stop is lost.
+- **The viewer.** `autotrace view` with a store of an hour's traffic: {stored:,} requests and the calls, exceptions and
+  logs that belong to them. One client asks for all its pages in turn over a kept-alive connection; turns: {visits}.
+  The time of a page is that to its last byte, and the first visit counts too. Then {clients} processes post {posted:,}
+  items in all, {batch} at a time, compressed beforehand. Memory is the RSS of the viewer's process."""

@@ -8,7 +8,7 @@ import platform
 from statistics import median
 from typing import Iterable, Iterator, Mapping, NamedTuple, Sequence
 
-from benchmarks import calls
+from benchmarks import calls, viewer
 from benchmarks.cells import NOTHING, arrivals, figure, number, share, table, worst
 from benchmarks.figures import BLACKLISTED, TENTH, TRACED, UNSAMPLED, Notes, Plan, Samples
 from benchmarks.method import describe
@@ -21,7 +21,10 @@ STARTS = {"program": ("s", 2), "first": ("s", 2), "memory": ("MiB", 0)}
 
 
 class Measured(NamedTuple):
-    """All that was measured: requests by framework, calls by application, starts, loads; versions by peer title."""
+    """All that was measured: requests by framework, calls by application, starts, loads, the viewer.
+
+    `versions` are by peer title; `viewer` is None when it was not measured.
+    """
 
     plan: Plan
     peers: Sequence[Peer]
@@ -31,6 +34,7 @@ class Measured(NamedTuple):
     starts: Samples
     loads: Samples
     notes: Notes
+    viewer: viewer.Viewed | None = None
 
 
 def whole(measured: Measured, chart: str) -> str:
@@ -44,7 +48,9 @@ def whole(measured: Measured, chart: str) -> str:
 
 def block(measured: Measured, chart: str) -> str:
     """Return everything at a glance, between the markers."""
-    parts = [BEGIN, machine(), summary(measured), outgoing(measured), delivery(measured), "\n".join(notes(measured))]
+    parts = [BEGIN, machine(), summary(measured), outgoing(measured), delivery(measured)]
+    parts.append(viewer.described(measured.viewer) if measured.viewer else "")
+    parts.append("\n".join(notes(measured)))
     return "\n\n".join([*filter(None, parts), f"![CPU time and latency that each peer adds]({chart})", END])
 
 

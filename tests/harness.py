@@ -199,13 +199,18 @@ def script(name: str) -> str:
     return str(BIN / name)
 
 
-def environment(folder: pathlib.Path, endpoint: Endpoint | None = None) -> dict[str, str]:
-    """Build a clean environment whose home and spool are in `folder`."""
+def environment(folder: pathlib.Path, endpoint: Endpoint | None = None, exporter: str = "console") -> dict[str, str]:
+    """Build a clean environment whose home and spool are in `folder`; `exporter` counts where there is no endpoint.
+
+    That of nobody's choice says a line about itself at each start.
+    """
     env = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     env["PATH"] = f"{BIN}{os.pathsep}{env.get('PATH', '')}"
     env.update(HOME=str(folder), AUTOTRACE_SPOOL_DIR=str(folder / "spool"), PYTHONUNBUFFERED="1")
     if endpoint is not None:
         env["APPLICATIONINSIGHTS_CONNECTION_STRING"] = endpoint.connection_string
+    elif exporter:
+        env["AUTOTRACE_EXPORTER"] = exporter
     return env
 
 

@@ -21,8 +21,9 @@ from tests.needs import need
 
 ROOT = pathlib.Path(__file__).parent.parent
 # Long enough for a few requests of each kind.
-TINY = ["--quick", "--long=0.1", "--short=0.02", "--load=0.2"]
-SHORT = Plan(generations=1, rounds=1, long=0.02, short=0.02, starts=1, loads=1, load=0.1)
+VIEWED = ["--quick", "--stored=300", "--visits=2", "--posted=2000"]
+TINY = [*VIEWED, "--long=0.1", "--short=0.02", "--load=0.2"]
+SHORT = Plan(1, 1, long=0.02, short=0.02, starts=1, loads=1, load=0.1, stored=300, visits=2, posted=2000)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -37,7 +38,7 @@ def test_bench_prints_a_row_for_each_peer_and_framework(tmp_path: pathlib.Path) 
     assert done.code == 0, done.stderr
     assert (tmp_path / "out" / "results.md").read_text("utf-8") == done.stdout
     assert publish.README.read_bytes() == readme
-    summary, outgoing, delivery, details = tables(done.stdout)
+    summary, outgoing, delivery, viewer, details = tables(done.stdout)
     assert cells_of(summary[0])[:5] == ["CPU µs a request", "Flask", "Django", "Pyramid", "of OpenCensus"]
     assert [cells_of(line)[0] for line in summary[2:]] == ["no launcher", "autotrace"]
     assert all(re.fullmatch(r"([+-]\d+|0)", cell) for cell in cells_of(summary[3])[1:4])
@@ -45,6 +46,7 @@ def test_bench_prints_a_row_for_each_peer_and_framework(tmp_path: pathlib.Path) 
     assert "-" not in cells_of(outgoing[2]) + cells_of(outgoing[3])
     check_details(details)
     check_delivery(delivery)
+    check_viewer(viewer)
 
 
 def check_details(details: list[str]) -> None:
@@ -67,6 +69,27 @@ def check_delivery(delivery: list[str]) -> None:
     arrived, answered = map(int, re.findall(r"\d+", ours[3]))
     assert arrived == answered > 20
     assert ours[4:6] == ["0", "0"]
+
+
+def check_viewer(viewer: list[str]) -> None:
+    """Require figures of pages, of items that were taken, of memory and of the start."""
+    assert re.fullmatch(r"autotrace view, 3\d\d requests, [\d,]+ items", cells_of(viewer[0])[0])
+    found = {line[0]: line[1:] for line in map(cells_of, viewer[2:])}
+    for page in ("overview", "failures", "performance", "search, no text", "transaction", "map"):
+        assert all(re.fullmatch(r"\d+ ms", cell) for cell in found[page][:2]), page
+    assert int(found["items taken a second, 3 clients"][0]) > 0
+    assert re.fullmatch(r"\d+ MiB", found["memory after all pages"][0])
+    assert re.fullmatch(r"\d\.\d\d s", found["start, to the first page"][0])
+
+
+def test_the_viewer_can_be_measured_alone(tmp_path: pathlib.Path) -> None:
+    words = [sys.executable, "-m", "benchmarks", *VIEWED, "--only=viewer"]
+
+    done = run_command(words, environment(tmp_path), cwd=ROOT)
+
+    assert done.code == 0, done.stderr
+    (viewer,) = tables(done.stdout)
+    check_viewer(viewer)
 
 
 def test_bench_says_what_is_wrong_with_a_row(tmp_path: pathlib.Path) -> None:

@@ -46,7 +46,7 @@ def test_without_settings() -> None:
     for option in OPTIONS:
         assert option.help in text
         assert option.accepts in text
-    assert "exporter = console" in done.stdout
+    assert "exporter = local" in done.stdout
     assert "connection_string = (not set)" in done.stdout
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import pathlib
@@ -10,30 +11,38 @@ import signal
 import subprocess
 import sys
 import time
+from http.client import HTTPConnection
 from typing import NamedTuple
 
 import pytest
 
 from tests.endpoint import Endpoint
-from tests.harness import environment, run_command, script
+from tests.harness import environment, run_command, script, wait_until
 from tests.needs import need
 
-PACKAGES = ("flask", "django", "pyramid", "gunicorn", "uvicorn")
+PACKAGES = ("flask", "django", "pyramid", "gunicorn", "uvicorn", "requests")
 ROW = re.compile(r"  (shop|catalogue|stock) +(\S.*\S) +(\d{3}) +(\d+\.\d) +([0-9a-f]{8})")
 RECORDED = [
     ("shop", "GET /", "200"),
+    ("catalogue", "GET /products", "200"),
     ("shop", "GET /products/<int:number>", "200"),
+    ("catalogue", "GET /products/<int:number>", "200"),
     ("shop", "GET /products/<int:number>", "200"),
+    ("catalogue", "GET /products/<int:number>", "200"),
+    ("shop", "GET /products/<int:number>", "404"),
+    ("catalogue", "GET /products/<int:number>", "404"),
     ("shop", "GET (unmatched)", "404"),
     ("shop", "GET /basket", "500"),
-    ("catalogue", "GET /products/<int:number>", "200"),
-    ("catalogue", "GET /products/<int:number>", "404"),
+    ("shop", "GET /search", "200"),
+    ("catalogue", "GET /search", "200"),
     ("catalogue", "GET /export", "200"),
-    ("stock", "GET /levels/{number}", "200"),
     ("stock", "GET /recount", "500"),
-    ("shop", "POST /orders", "201"),
+    ("shop", "POST /orders/<int:number>", "201"),
     ("catalogue", "GET /products/<int:number>", "200"),
     ("stock", "GET /levels/{number}", "200"),
+    ("shop", "POST /orders/<int:number>", "503"),
+    ("catalogue", "GET /products/<int:number>", "200"),
+    ("stock", "GET /levels/{number}", "500"),
 ]
 
 
@@ -53,20 +62,55 @@ def servers() -> None:
     need(not missing, f"the demo's packages: {missing} are not installed")
 
 
-def test_it_shows_what_was_recorded(tmp_path: pathlib.Path) -> None:
-    done = run_command([script("autotrace"), "demo"], {**environment(tmp_path), "TMPDIR": str(tmp_path)})
+def test_it_says_what_was_recorded(tmp_path: pathlib.Path) -> None:
+    done = run_command([script("autotrace"), "demo", "--no-page"], {**environment(tmp_path), "TMPDIR": str(tmp_path)})
     assert (done.code, done.stderr) == (0, "")
     rows = [Row(*match.groups()) for match in map(ROW.fullmatch, done.stdout.splitlines()) if match]
     assert [row[:3] for row in rows] == RECORDED
-    assert len({row.operation for row in rows[:10]}) == 10
-    assert len({row.operation for row in rows[10:]}) == 1
-    # Two rows of 0.1 s each: a stream is timed to its last byte.
-    assert float(rows[7].ms) >= 200
-    assert "6 health checks were answered and not recorded" in done.stdout
-    assert f"Operation {rows[10].operation} spans 3 services" in done.stdout
+    # One for each visit.
+    assert len({row.operation for row in rows}) == 11
+    (export,) = [row for row in rows if row.name == "GET /export"]
+    # Three rows of 0.1 s each: a stream is timed to its last byte.
+    assert float(export.ms) >= 300
+    assert "3 health checks were answered and not recorded" in done.stdout
+    order = next(row for row in rows if row.name.startswith("POST"))
+    said = re.search(
+        rf"Operation {order.operation} is an order: 3 requests to three services, (\d+) calls, 1 log", done.stdout
+    )
+    assert said is not None
+    # Two requests, and a statement in each of the services that they reach, at least.
+    assert int(said[1]) >= 4
     for name, server in [("Flask", "gunicorn"), ("Django", "uvicorn"), ("Pyramid", "gunicorn")]:
         assert re.search(rf"autotrace run {server} \S+ +{name} \d\S* under {server} \d", done.stdout)
     assert "export APPLICATIONINSIGHTS_CONNECTION_STRING=" in done.stdout
+    assert running_in(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_its_pages_show_a_shop_that_goes_on(tmp_path: pathlib.Path) -> None:
+    env = {**environment(tmp_path), "TMPDIR": str(tmp_path)}
+    words = [script("autotrace"), "demo", "--no-browser"]
+    with subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        found = next(filter(None, (re.search(r"http://127\.0\.0\.1:(\d+)/", line) for line in demo.stdout)))
+
+        def page(path: str) -> str:
+            with contextlib.closing(HTTPConnection("127.0.0.1", int(found[1]), timeout=30)) as client:
+                client.request("GET", path)
+                return client.getresponse().read().decode()
+
+        try:
+            wanted = ("GET /products/&lt;int:number&gt;", "shop", "catalogue", "stock", "LookupError")
+            assert [text for text in wanted if text not in page("/")] == []
+            count = "/logs?format=csv&q=SELECT+count(*)+FROM+requests"
+            before = page(count)
+            wait_until(lambda: page(count) != before)
+            assert "catalogue.db" in page("/map")
+        finally:
+            demo.send_signal(signal.SIGINT)
+        rest, stderr = demo.communicate(timeout=60)
+    assert (demo.returncode, stderr) == (0, "")
+    assert "autotrace view" in rest
     assert running_in(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 
@@ -85,7 +129,7 @@ def test_settings_of_the_user_neither_disturb_it_nor_get_its_items(tmp_path: pat
         "WEB_CONCURRENCY": "2",
         "http_proxy": "http://127.0.0.1:1",
     }
-    done = run_command([script("autotrace"), "demo"], env)
+    done = run_command([script("autotrace"), "demo", "--no-page"], env)
     assert (done.code, done.stderr) == (0, "")
     assert sum(ROW.fullmatch(line) is not None for line in done.stdout.splitlines()) == len(RECORDED)
     assert endpoint.posts == []
@@ -103,7 +147,7 @@ def test_a_signal_ends_it_with_all_its_servers(tmp_path: pathlib.Path, number: s
     ) as demo:
         assert demo.stdout is not None
         # All servers were started when the first one answered.
-        assert any("autotrace run gunicorn shop:app" in line for line in demo.stdout)
+        assert any("autotrace run gunicorn stock:app" in line for line in demo.stdout)
         demo.send_signal(number)
         _, stderr = demo.communicate(timeout=60)
     assert demo.returncode == 128 + number
@@ -124,7 +168,7 @@ def test_missing_packages_are_named(tmp_path: pathlib.Path) -> None:
     env = {**environment(tmp_path), "PYTHONPATH": str(tmp_path / "packages")}
     done = run_command([str(tmp_path / "venv" / "bin" / "python"), "-m", "autotrace", "demo"], env)
     assert (done.code, done.stdout) == (1, "")
-    needed = "flask, gunicorn, django, uvicorn, pyramid"
+    needed = "pyramid, gunicorn, django, uvicorn, flask, requests"
     assert done.stderr == f'autotrace: the demo needs {needed}: pip install "autotrace-appinsights[demo]"\n'
 
 

@@ -103,8 +103,8 @@ def test_what_is_for_another_resource_is_told_and_stays(tmp_path: pathlib.Path, 
     assert stored(tmp_path / "spool") == COUNT
 
 
-def test_without_a_connection_string_one_line_says_so(tmp_path: pathlib.Path) -> None:
-    done = autotrace(tmp_path, "flush")
-    line = "flush needs the connection string of your servers in APPLICATIONINSIGHTS_CONNECTION_STRING"
+def test_a_connection_string_that_cannot_be_used_is_said(tmp_path: pathlib.Path) -> None:
+    done = autotrace(tmp_path, "flush", APPLICATIONINSIGHTS_CONNECTION_STRING="InstrumentationKey=none")
+    line = "the connection string in APPLICATIONINSIGHTS_CONNECTION_STRING cannot be used: autotrace config says why"
     assert done == Completed(1, "", f"autotrace: {line}\n")
     assert not (tmp_path / "spool").exists()

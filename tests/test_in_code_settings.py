@@ -35,7 +35,8 @@ class Case(NamedTuple):
 def ask(framework: str, folder: pathlib.Path, env: dict[str, str], *cases: str) -> dict[str, Case]:
     """Send the requests of ask.py to an application under each of the cases (default: all)."""
     words = [script("autotrace"), "run", sys.executable, "ask.py", framework, *cases]
-    done = run_command(words, {**environment(folder), **env}, cwd=APPS)
+    here = {"AUTOTRACE_LOCAL_STORE": str(folder / "store.db")}
+    done = run_command(words, {**environment(folder, exporter=""), **here, **env}, cwd=APPS)
     assert done.code == 0, done.stderr
     return dict(map(read_case, done.stdout.splitlines()))
 
@@ -47,8 +48,10 @@ def read_case(line: str) -> tuple[str, Case]:
     assert said["answers"] == [f"200 OK {path}" for path in REQUESTS]
     lines = said["stderr"].splitlines()
     matches = [RECORDED.match(text) for text in lines]
-    recorded = {match[1]: match[2] for match in matches if match}
-    assert len(recorded) == len(list(filter(None, matches))), "a request was recorded twice"
+    found = [(match[1], match[2]) for match in matches if match]
+    found += [(url.replace("http://shop.test", "", 1), operation) for url, operation in said["stored"]]
+    recorded = dict(found)
+    assert len(recorded) == len(found), "a request was recorded twice"
     complaints = [text for text, match in zip(lines, matches) if not match]
     return said["case"], Case(recorded, complaints, list(map(json.loads, said["spans"].splitlines())), said["stdout"])
 
@@ -218,13 +221,17 @@ def command_of(stack: str) -> list[str]:
 @pytest.mark.parametrize("stack", SERVERS)
 def test_real_servers_obey_the_application(stack: str, tmp_path: pathlib.Path) -> None:
     env = {"APP_CASE": "everything", "PROBE_FILE": str(tmp_path / "spans"), "AUTOTRACE_SAMPLER": "1"}
+    # The application's, which no variable is to overrule.
+    env["AUTOTRACE_EXPORTER"] = ""
     requests = [Request("GET", f"/page/{number}") for number in range(20)]
     requests += [Request("GET", "/health"), Request("GET", "/admin/users")]
     requests += [Request("GET", "/b3", {"b3": f"{TRACE}-{SPAN}-1"})]
     with serve(command_of(stack), tmp_path, None, env, apps=APPS) as server:
         assert {answer.status for answer in load(server.port, requests)} == {200}
         server.stop()
-    assert "autotrace" not in server.stderr()
+    said = [line for line in server.stderr().splitlines() if "autotrace" in line]
+    assert [line for line in said if "autotrace view" not in line] == []
+    assert not (tmp_path / ".local/state/autotrace/telemetry.db").exists()
     spans = [json.loads(line) for line in (tmp_path / "spans").read_text().splitlines()]
     paths = [span["attributes"]["http.path"] for span in spans]
     assert sorted(paths) == sorted(["/b3", *(f"/page/{number}" for number in range(20))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -9,6 +10,7 @@ import pathlib
 import re
 import shlex
 import shutil
+import sqlite3
 import sys
 import textwrap
 from datetime import datetime, timezone
@@ -21,7 +23,8 @@ from autotrace.blacklist import compile_entries
 from autotrace.settings import table
 from tests import schema
 from tests.endpoint import Endpoint
-from tests.harness import Completed, environment, exchange, request, run_command, script, serve
+from tests.harness import Completed, environment, exchange, request, run_command, script, serve, wait_until
+from tests.local import viewing
 from tests.needs import need
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -70,8 +73,8 @@ def kind(command: Command) -> str:
         return words[0]
     if words[:2] == ["autotrace", "run"] and "--help" not in words:
         return "server"
-    if words[:2] == ["autotrace", "flush"]:
-        return "flush"
+    if words[:2] in (["autotrace", "flush"], ["autotrace", "view"]):
+        return words[1]
     return "finite" if words[0] == "autotrace" else "unknown"
 
 
@@ -132,7 +135,7 @@ def sources() -> dict[str, str]:
 
 def test_every_command_is_run_by_a_test() -> None:
     assert [command.line for command in COMMANDS if kind(command) == "unknown"] == []
-    assert {kind(command) for command in COMMANDS} == {"make", "pip", "server", "finite", "flush"}
+    assert {kind(command) for command in COMMANDS} == {"make", "pip", "server", "finite", "flush", "view"}
 
 
 def test_settings_table_is_the_one_of_the_code() -> None:
@@ -211,6 +214,15 @@ def test_what_is_left_is_sent(command: Command, tmp_path: pathlib.Path, endpoint
     assert "none left" in done.stdout
 
 
+@chosen("view")
+def test_the_pages_show_what_was_recorded(command: Command, site: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    need(installed("flask"), "Flask")
+    (server,) = [each for each in COMMANDS if kind(each) == "server" and each.section == command.section]
+    run_server(server, site, tmp_path, None, {"PYTHONPATH": str(site)})
+    with viewing.view(tmp_path, words=command.words()) as viewer:
+        assert b"GET /products/&lt;int:number&gt;" in viewer.get("/?range=all").body
+
+
 @chosen("server")
 def test_server_is_traced(command: Command, site: pathlib.Path, tmp_path: pathlib.Path, endpoint: Endpoint) -> None:
     words = command.words()
@@ -229,7 +241,8 @@ def run_server(
 ) -> None:
     """Serve with a command, send a request and a health check, and require the request alone to be recorded."""
     words = command.words()
-    env = {**variables, **command.exported}
+    # Nothing is chosen.
+    env = {"AUTOTRACE_EXPORTER": "", **variables, **command.exported}
     while ASSIGNMENT.match(words[0]):
         name, _, value = words.pop(0).partition("=")
         env[name] = value
@@ -244,8 +257,10 @@ def run_server(
             assert answer.startswith((b"HTTP/1.1 200", b"HTTP/1.0 200")), answer + server.stderr().encode()
         if endpoint is not None:
             assert endpoint.wait_for(1), server.stderr()
+        else:
+            wait_until(lambda: stored(folder))
     if endpoint is None:
-        recorded = re.findall(rf"(?m)^autotrace: .*  (GET \S+)  200 .* operation {TRACE}$", server.stderr())
+        recorded = stored(folder)
     else:
         assert endpoint.invalid == []
         recorded = [item["data"]["baseData"]["name"] for item in endpoint.requests()]
@@ -254,6 +269,16 @@ def run_server(
     assert [re.sub("[<{].*", "", name) for name in recorded] == ["GET /products/"]
     if env.get("AUTOTRACE_LOG_LEVEL") == "info":
         assert re.search(r"(?m)^autotrace: process \d+ traces shop$", server.stderr())
+
+
+def stored(folder: pathlib.Path) -> list[str]:
+    """Return the names of the requests in the store of a home directory."""
+    path = folder / ".local/state/autotrace/telemetry.db"
+    if not path.exists():
+        return []
+    with contextlib.closing(sqlite3.connect(path)) as store, contextlib.suppress(sqlite3.OperationalError):
+        return [name for (name,) in store.execute("SELECT name FROM requests WHERE operation_Id = ?", [TRACE])]
+    return []
 
 
 def installed(name: str) -> bool:

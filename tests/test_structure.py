@@ -22,7 +22,10 @@ MAY_IMPORT = {
     "flask": r"frameworks/flask\.py|demo/apps/\w+\.py",
     "django": r"frameworks/django\.py|demo/apps/\w+\.py",
     "gevent": r"servers/gevent\.py",
+    "jinja2": r"local/web\.py",
     "pyramid": r"frameworks/pyramid\.py|demo/apps/\w+\.py",
+    "waitress": r"local/server\.py",
+    "requests": r"demo/apps/\w+\.py",
     "werkzeug": r"frameworks/flask\.py",
 }
 # The path of a request, from the outside in: a module imports only from its own layer and the ones behind it.

@@ -9,7 +9,7 @@ import click
 from autotrace import __version__
 
 # A module of this package for each command; its attribute `command` is the click command.
-COMMANDS = ("run", "config", "flush", "demo")
+COMMANDS = ("run", "view", "config", "flush", "demo")
 
 
 class Commands(click.Group):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import zlib
+from contextlib import suppress
 from typing import Iterable, NoReturn
 
 import click
 
 from autotrace import guard, launcher, settings, target
+from autotrace.local.place import StoreError, path_of
 
 # Holds a checksum of every line already said, so that a launcher below this one does not say it again.
 TOLD = "_AUTOTRACE_TOLD"
@@ -46,11 +48,18 @@ def run(command: tuple[str, ...], **options: str | None) -> NoReturn:
         if chosen.enabled:
             guard.set_level(chosen.log_level)
             path = launcher.find_program(command[0], environ)
-            tell([*chosen.problems, *target.obstacles(path, command, environ)], environ)
+            tell([*chosen.problems, *target.obstacles(path, command, environ), *whereabouts(chosen)], environ)
             environ = launcher.child_environment(environ)
         launcher.execute(command, environ)
     except launcher.StartError as error:
         stop(str(error), error.status)
+
+
+def whereabouts(chosen: settings.Settings) -> Iterable[str]:
+    """Say where the telemetry goes, if it stays on this machine, and how to look at it."""
+    if chosen.exporter == "local":
+        with suppress(StoreError):
+            yield f"telemetry is kept on this machine, in {path_of(chosen.local_store)}: see it with autotrace view"
 
 
 def tell(lines: Iterable[str], environ: dict[str, str]) -> None:

@@ -1,64 +1,57 @@
-"""What was recorded, as lines for a terminal."""
+"""What was recorded, read from the store, as lines for a terminal."""
 
 from __future__ import annotations
 
-from typing import Sequence
+import sqlite3
+from typing import Any, Sequence
 
-from autotrace.demo.collector import Item
-from autotrace.demo.traffic import HEALTH, Sent
+from autotrace.demo.traffic import HEALTH, VISITS
 
 HEAD = ("service", "operation", "status", "ms", "operation id")
+REQUESTS = """
+SELECT cloud_RoleName, operation_Name, resultCode, duration, operation_Id FROM requests ORDER BY timestamp
+"""
+# What one order is made of.
+ORDER = """
+WITH chosen AS (SELECT operation_Id FROM requests WHERE operation_Name LIKE 'POST /orders/%' ORDER BY timestamp LIMIT 1)
+SELECT operation_Id,
+  (SELECT count(*) FROM requests WHERE operation_Id = chosen.operation_Id),
+  (SELECT count(*) FROM dependencies WHERE operation_Id = chosen.operation_Id),
+  (SELECT count(*) FROM traces WHERE operation_Id = chosen.operation_Id)
+FROM chosen
+"""
 
 
-def requests_of(items: Sequence[Item]) -> list[Item]:
-    """Return the request items in the order in which their requests began."""
-    requests = [item for item in items if item["data"]["baseType"] == "RequestData"]
-    return sorted(requests, key=lambda item: str(item["time"]))
-
-
-def table(items: Sequence[Item]) -> list[str]:
-    """Return request items as the lines of a table; numbers stand on the right."""
-    rows = [HEAD, *(row(item) for item in items)]
+def table(found: Sequence[Any]) -> list[str]:
+    """Return the rows of REQUESTS as the lines of a table; numbers stand on the right."""
+    rows = [HEAD, *(row(each) for each in found)]
     service, name, status, ms, _ = (max(map(len, column)) for column in zip(*rows))
     return [f"  {r[0]:<{service}}  {r[1]:<{name}}  {r[2]:>{status}}  {r[3]:>{ms}}  {r[4]}" for r in rows]
 
 
-def row(item: Item) -> tuple[str, str, str, str, str]:
-    """Return a request item as the cells of HEAD; of the operation id its beginning."""
-    data, tags = item["data"]["baseData"], item["tags"]
-    ms = f"{milliseconds(data['duration']):.1f}"
-    return tags["ai.cloud.role"], data["name"], data["responseCode"], ms, tags["ai.operation.id"][:8]
+def row(request: Sequence[Any]) -> tuple[str, str, str, str, str]:
+    """Return a row of REQUESTS as the cells of HEAD; of the operation id its beginning."""
+    role, name, status, duration, operation = request
+    return role, name, status, f"{duration:.1f}", operation[:8]
 
 
-def milliseconds(duration: str) -> float:
-    """Return the milliseconds of a duration in the form `d.hh:mm:ss.fffffff`."""
-    days, _, clock = duration.partition(".")
-    hours, minutes, seconds = clock.split(":")
-    return ((int(days) * 24 + int(hours)) * 60 + int(minutes)) * 60_000 + float(seconds) * 1000
-
-
-def remarks(sent: Sequence[Sent], items: Sequence[Item]) -> list[str]:
-    """Return what the table does not show: what was hidden, and which operation spans the services."""
-    hidden = sum(request.target == HEALTH for request in sent)
-    operation = next((request.operation for request in sent if request.operation), "")
-    spanned = {item["tags"]["ai.cloud.role"] for item in items if item["tags"]["ai.operation.id"] == operation}
+def remarks(store: sqlite3.Connection) -> list[str]:
+    """Return what the table does not show: what was hidden, and what one operation is made of."""
+    hidden = sum(visit.target == HEALTH for visit in VISITS)
+    operation, requests, calls, lines = store.execute(ORDER).fetchone()
     return [
         f"{hidden} health checks were answered and not recorded: AUTOTRACE_BLACKLIST_PATHS={HEALTH}",
-        f"Operation {operation[:8]} spans {len(spanned)} services: its requests came with one trace id.",
+        f"Operation {operation[:8]} is an order: {requests} requests to three services, {calls} calls, "
+        f"{lines} log line{'s' * (lines != 1)}.",
     ]
 
 
-def missing(sent: Sequence[Sent], items: Sequence[Item]) -> list[str]:
-    """Return what is not as it should be; nothing when each request that is not blacklisted has one item."""
-    expected = sum(request.target != HEALTH for request in sent)
-    return [] if len(items) == expected else [f"{len(items)} of {expected} requests were recorded"]
-
-
 NEXT = """\
-The items went to an endpoint inside this command. For your own server, take the connection string from
-the overview page of your Application Insights resource:
+The items stayed on this machine. Your own server, and its pages in a browser:
 
-  export APPLICATIONINSIGHTS_CONNECTION_STRING='InstrumentationKey=...;IngestionEndpoint=https://...'
   autotrace run gunicorn shop.wsgi
+  autotrace view
 
-Without the variable, each request is printed as one line on stderr."""
+To send them to Azure, set the connection string from the overview page of your Application Insights resource:
+
+  export APPLICATIONINSIGHTS_CONNECTION_STRING='InstrumentationKey=...;IngestionEndpoint=https://...'"""

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Mapping, NamedTuple, Sequence
+from typing import MutableMapping, NamedTuple, Sequence
 
 APPS = Path(__file__).with_name("apps")
 # Seconds that a server may take from SIGTERM to its end.
@@ -43,10 +43,11 @@ class Sample(NamedTuple):
         return f"{framework} under {self.server} {version(self.server)}"
 
 
+# Each after those that it asks.
 SAMPLES = (
-    Sample("shop", "flask", "gunicorn", "shop:app"),
-    Sample("catalogue", "django", "uvicorn", "catalogue:application"),
     Sample("stock", "pyramid", "gunicorn", "stock:app"),
+    Sample("catalogue", "django", "uvicorn", "catalogue:application"),
+    Sample("shop", "flask", "gunicorn", "shop:app"),
 )
 
 
@@ -62,22 +63,29 @@ class Server(NamedTuple):
 def missing_packages() -> list[str]:
     """Return the packages that the samples need and this Python does not have."""
     needed = {name: None for sample in SAMPLES for name in (sample.framework, sample.server)}
-    return [name for name in needed if importlib.util.find_spec(name) is None]
+    return [name for name in (*needed, "requests") if importlib.util.find_spec(name) is None]
 
 
-def environment(folder: Path, connection_string: str) -> dict[str, str]:
+def environment(folder: Path, store: Path) -> dict[str, str]:
     """Return the servers' environment: the caller's without what would change them, files in `folder`."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     environ.update(
-        APPLICATIONINSIGHTS_CONNECTION_STRING=connection_string,
         AUTOTRACE_BLACKLIST_PATHS="/health",
+        AUTOTRACE_LOCAL_STORE=str(store),
+        AUTOTRACE_LOGS="info",
         AUTOTRACE_SPOOL_DIR=str(folder / "spool"),
+        CATALOGUE_FILE=str(folder / "catalogue.db"),
+        # The services ask each other.
+        NO_PROXY="127.0.0.1",
     )
     return environ
 
 
-def start(sample: Sample, folder: Path, environ: Mapping[str, str]) -> Server:
-    """Start a sample under `autotrace run` on a free port of loopback; its files go to `folder`."""
+def start(sample: Sample, folder: Path, environ: MutableMapping[str, str]) -> Server:
+    """Start a sample under `autotrace run` on a free port of loopback; its files go to `folder`.
+
+    `environ` gets its address, for those that are started after it.
+    """
     home = folder / sample.name
     home.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as listener, open(home / "log", "wb") as log:
@@ -94,6 +102,7 @@ def start(sample: Sample, folder: Path, environ: Mapping[str, str]) -> Server:
             # Ctrl-C in the terminal is for this process alone, which then stops its servers.
             start_new_session=True,
         )
+        environ[f"{sample.name.upper()}_URL"] = f"http://127.0.0.1:{listener.getsockname()[1]}"
         return Server(sample, process, listener.getsockname()[1], home / "log")
 
 

@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
-import secrets
+import random
+import threading
 import time
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from typing import Mapping, NamedTuple
 
 HEALTH = "/health"
-# What a browser or a gateway might send: routes with an id, pages that are not there, errors, a stream.
-VISITS = (
-    ("shop", "GET", "/"),
-    ("shop", "GET", "/products/17?voucher=summer"),
-    ("shop", "GET", "/products/42"),
-    ("shop", "GET", "/no-such-page"),
-    ("shop", "GET", "/basket"),
-    ("shop", "GET", HEALTH),
-    ("catalogue", "GET", "/products/42"),
-    ("catalogue", "GET", "/products/99"),
-    ("catalogue", "GET", "/export"),
-    ("catalogue", "GET", HEALTH),
-    ("stock", "GET", "/levels/42"),
-    ("stock", "GET", "/recount"),
-    ("stock", "GET", HEALTH),
-)
-# One operation that passes through all three services.
-PURCHASE = (
-    ("shop", "POST", "/orders"),
-    ("catalogue", "GET", "/products/17"),
-    ("stock", "GET", "/levels/17"),
-)
 
 
-class Sent(NamedTuple):
-    """A request that was answered: where it went, the status, and the operation id that it was sent with."""
+class Visit(NamedTuple):
+    """A request to send, and how many requests to the three services it makes in all, itself included.
+
+    `share` is how often it is among the visits that go on while somebody looks at the page.
+    """
 
     service: str
     method: str
     target: str
-    status: int
-    operation: str | None
+    requests: int
+    share: int = 0
+
+
+# What a browser or a gateway might send: routes with an id, pages that are not there, errors, a slow one, a stream.
+VISITS = (
+    Visit("shop", "GET", "/", 2, 8),
+    Visit("shop", "GET", "/products/17?voucher=summer", 2, 8),
+    Visit("shop", "GET", "/products/42", 2, 6),
+    Visit("shop", "GET", "/products/99", 2, 1),
+    Visit("shop", "GET", "/no-such-page", 1, 1),
+    Visit("shop", "GET", "/basket", 1, 1),
+    Visit("shop", "GET", HEALTH, 0),
+    Visit("shop", "GET", "/search?word=lamp", 2, 2),
+    Visit("catalogue", "GET", "/export", 1, 1),
+    Visit("catalogue", "GET", HEALTH, 0),
+    Visit("stock", "GET", "/recount", 1),
+    Visit("stock", "GET", HEALTH, 0),
+    Visit("shop", "POST", "/orders/17", 3, 5),
+    Visit("shop", "POST", "/orders/13", 3, 1),
+)
+# Seconds between visits that go on.
+PAUSE = 0.15
 
 
 class NoAnswerError(Exception):
@@ -50,30 +54,28 @@ class NoAnswerError(Exception):
         self.service = service
 
 
-def visit(ports: Mapping[str, int], end: float) -> list[Sent]:
-    """Send all requests to the services' `ports`; NoAnswerError when one is not answered by `end`."""
-    operation = secrets.token_hex(16)
-    return [
-        *(send(ports[name], end, name, method, target) for name, method, target in VISITS),
-        *(send(ports[name], end, name, method, target, operation) for name, method, target in PURCHASE),
-    ]
-
-
-def send(port: int, end: float, service: str, method: str, target: str, operation: str | None = None) -> Sent:
-    """Send one request, within the trace `operation` where one is given, and read all of its answer.
+def send(port: int, end: float, visit: Visit) -> int:
+    """Send one request, read all of its answer and return the status.
 
     `end`, by the monotonic clock, is how long the service may take; NoAnswerError after that.
     """
-    headers = {"User-Agent": "autotrace-demo"}
-    if operation is not None:
-        headers["traceparent"] = f"00-{operation}-{secrets.token_hex(8)}-01"
     connection = HTTPConnection("127.0.0.1", port, timeout=max(end - time.monotonic(), 0.1))
     try:
-        connection.request(method, target, headers=headers)
+        connection.request(visit.method, visit.target, headers={"User-Agent": "autotrace-demo"})
         response = connection.getresponse()
         response.read()
     except (OSError, HTTPException) as error:
-        raise NoAnswerError(service, str(error) or type(error).__name__) from error
+        raise NoAnswerError(visit.service, str(error) or type(error).__name__) from error
     finally:
         connection.close()
-    return Sent(service, method, target, response.status, operation)
+    return response.status
+
+
+def go_on(ports: Mapping[str, int], stopped: threading.Event) -> None:
+    """Send one request after the other until `stopped`."""
+    chosen = [visit for visit in VISITS for _ in range(visit.share)]
+    while not stopped.wait(random.expovariate(1 / PAUSE)):
+        visit = random.choice(chosen)  # noqa: S311 - which request comes next is no secret
+        # Whoever looks at the page sees it.
+        with suppress(NoAnswerError):
+            send(ports[visit.service], time.monotonic() + 10, visit)

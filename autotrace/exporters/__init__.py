@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # Name in AUTOTRACE_EXPORTER → module whose `open_exporter(settings, application, chosen)` returns an Exporter.
 EXPORTERS: Mapping[str, str] = {
     "azure": "autotrace.exporters.azure",
+    "local": "autotrace.exporters.local",
     "console": "autotrace.exporters.console",
 }
 _OPENCENSUS = "autotrace.exporters.opencensus"
@@ -56,6 +57,6 @@ def open_exporter(chosen: Any, settings: Settings, application: str) -> Exporter
 
 def open_default(chosen: Any, error: Exception, settings: Settings, application: str) -> Any:
     """Return the exporter that takes the place of `chosen`, which cannot be used for the reason `error`, and say so."""
-    name = "console" if settings.connection_string is None else "azure"
+    name = "azure" if settings.connection_string is not None else "console" if chosen == "local" else "local"
     guard.warn("exporter", f"the exporter {chosen} cannot be used, {name} is: {error}")
     return open_exporter(name, settings, application)

@@ -15,7 +15,7 @@ from .. import guard
 from ..expressions import Expression
 from ..identity import identify
 from ..items import Lines
-from ..processes import EXIT_DEADLINE
+from ..processes import EXIT_DEADLINE, before_the_end, flush_all
 from ..spans import call_span, span_of
 from ..times import timestamp
 from . import open_default
@@ -109,13 +109,13 @@ class Feeder:
         self._pid = os.getpid()
         self._queue: deque[Entry] = deque()
         self._wake = threading.Event()
-        self._stopping = False
+        self._stopping = self._replaced = False
         # A thread builds the exporter: the stock one takes most of a second, which no request should wait for.
         self._thread = threading.Thread(target=self._run, name="autotrace-exporter", daemon=True)
 
     def start(self) -> None:
         """Start the thread, and see to it that a process that ends before the exporter exists waits for it."""
-        atexit.register(self.finish)
+        atexit.register(self._end)
         self._thread.start()
 
     def put(self, entry: Entry) -> None:
@@ -133,11 +133,20 @@ class Feeder:
             self._wake.set()
             self._thread.join(EXIT_DEADLINE)
 
+    def _end(self) -> None:
+        self.finish()
+        if self._replaced:
+            # It may have come too late to be asked by itself.
+            flush_all()
+
     def _run(self) -> None:
         execution_context.set_is_exporter(True)
         try:
             exporter = self._build()
         except Exception as error:
+            # What takes its place sends for the last time at the end of the process: not before it has everything.
+            self._replaced = True
+            before_the_end(self.finish)
             self._feed(_as_recorded(self._open_default(error)))
             return
         is_late = self._stopping

@@ -1,16 +1,18 @@
 """Ask a sample under many settings: `python ask.py flask [CASE ...]` prints one JSON line a case.
 
-Each case runs in a process of its own, forked before the application exists: what it says on both outputs and
-what its exporter wrote is the result.
+Each case runs in a process of its own, forked before the application exists: what it says on both outputs, what its
+exporter wrote and what is in the store of this machine is the result.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import json
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
 from typing import Any, Callable
@@ -31,6 +33,7 @@ def main(framework: str, *names: str) -> None:
 def ask_apart(create_app: Callable[[Any], Any], name: str) -> dict[str, Any]:
     """Ask the application of one case in a child process and return what that left."""
     folder = tempfile.mkdtemp()
+    before = len(stored())
     paths = {key: os.path.join(folder, key) for key in ("answers", "stdout", "stderr", "spans")}
     child = os.fork()
     if child == 0:
@@ -46,7 +49,7 @@ def ask_apart(create_app: Callable[[Any], Any], name: str) -> dict[str, Any]:
     code = os.waitpid(child, 0)[1]
     left = {key: read(path) for key, path in paths.items()}
     shutil.rmtree(folder)
-    return {**left, "answers": json.loads(left["answers"] or "[]"), "code": code}
+    return {**left, "answers": json.loads(left["answers"] or "[]"), "code": code, "stored": stored()[before:]}
 
 
 def ask(app: Any, path: str, headers: dict[str, str]) -> str:
@@ -75,6 +78,16 @@ def ask(app: Any, path: str, headers: dict[str, str]) -> str:
         return started[0] + " " + b"".join(body).decode()
     finally:
         getattr(body, "close", str)()
+
+
+def stored() -> list[tuple[str, str]]:
+    """Return URL and operation id of the requests in the store so far."""
+    path = os.environ["AUTOTRACE_LOCAL_STORE"]
+    if not os.path.exists(path):
+        return []
+    # Not `connect`, which is traced here.
+    with contextlib.closing(sqlite3.Connection(path)) as connection:
+        return connection.execute("SELECT url, operation_Id FROM requests ORDER BY itemId").fetchall()
 
 
 def read(path: str) -> str:

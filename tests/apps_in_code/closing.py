@@ -16,7 +16,7 @@ def query(table: str) -> None:
     """Make a call that is told as `SELECT table`."""
     connection = sqlite3.connect(":memory:")
     connection.execute(f"CREATE TABLE {table} (x)")
-    connection.execute(f"SELECT * FROM {table}")  # noqa: S608 - a name of this file's own
+    connection.execute(f"SELECT * FROM {table}")
     connection.close()
 
 

@@ -36,7 +36,7 @@ own: ContextVar[str] = ContextVar("own", default="nothing")
 def query(table: str) -> None:
     """Make a call that is told as `SELECT table`."""
     connection = sqlite3.connect(":memory:")
-    connection.execute(f"SELECT * FROM (SELECT 1) AS t -- {table}")  # noqa: S608 - a name of this file's own
+    connection.execute(f"SELECT * FROM (SELECT 1) AS t -- {table}")
     connection.execute(f"CREATE TABLE {table} (x)")
     connection.close()
 
