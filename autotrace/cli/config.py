@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from autotrace.settings import OPTIONS, Option, Settings, load
+from autotrace.options import Option
+from autotrace.settings import OPTIONS, Settings, load
 
 
 @click.command("config")
