@@ -7,6 +7,7 @@ import importlib.util
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from typing import NamedTuple
 
 import pytest
 
+from autotrace.cli.interruption import Interrupted, interruptible
+from autotrace.demo import runner
 from tests.endpoint import Endpoint
 from tests.harness import environment, run_command, script, wait_until
 from tests.needs import need
@@ -155,6 +158,33 @@ def test_a_signal_ends_it_with_all_its_servers(tmp_path: pathlib.Path, number: s
     assert stderr == "autotrace: the demo was interrupted; its servers are stopped\n"
     assert running_in(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_does_not_disturb_the_end(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "demo").mkdir()
+    monkeypatch.setattr("autotrace.demo.servers.stop", lambda running: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(Interrupted), interruptible():
+        runner.clean_up(tmp_path / "demo", [])
+    assert not (tmp_path / "demo").exists()
+
+
+def test_what_is_written_while_the_files_are_deleted_is_deleted_too(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "demo"
+
+    delete, late = shutil.rmtree, iter(("spool", "store"))
+
+    def delete_while_somebody_writes(path: pathlib.Path, **options: bool) -> None:
+        delete(path, **options)
+        for name in late:
+            (path / name).mkdir(parents=True)
+            break
+
+    monkeypatch.setattr("shutil.rmtree", delete_while_somebody_writes)
+    folder.mkdir()
+    runner.clean_up(folder, [])
+    assert not folder.exists()
 
 
 def test_missing_packages_are_named(tmp_path: pathlib.Path) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from contextlib import suppress
 from typing import Any, Callable
 
@@ -16,8 +15,8 @@ from autotrace.exporters import local
 from autotrace.local.access import Access
 from autotrace.settings import Settings
 
-# Seconds between looks at what processes that are gone have left.
-COLLECT_INTERVAL = 5.0
+# Seconds between looks at what processes that are gone have left, and that the end waits for the last one.
+COLLECT_INTERVAL, GRACE = 5.0, 1.0
 
 
 def serve(found: Settings, host: str, port: int, browser: bool, say: Callable[[str, str], object]) -> int:
@@ -37,6 +36,8 @@ def serve(found: Settings, host: str, port: int, browser: bool, say: Callable[[s
     ingestion = Ingestion(store)
     file = ingestion.prepare()
     server = Server(Viewer(store.path, ingestion, access), sockets)
+    ended = threading.Event()
+    collector = threading.Thread(target=collect, args=(found, ended), daemon=True)
     received: list[int] = []
 
     def end(number: int, frame: Any) -> None:
@@ -54,25 +55,28 @@ def serve(found: Settings, host: str, port: int, browser: bool, say: Callable[[s
         sys.stdout.flush()
         if access.is_open:
             guard.warn("open", "warning: everybody who reaches this address can read and write telemetry")
-        threading.Thread(target=collect, args=(found,), daemon=True).start()
+        collector.start()
         if browser:
             threading.Thread(target=open_browser, args=(url,), daemon=True).start()
         server.run()
+        ended.set()
         ingestion.close()
+        # The store may be deleted now: nothing of it must come back.
+        collector.join(GRACE)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     return received[0]
 
 
-def collect(found: Settings) -> None:
-    """Bring into the store, again and again, what processes that are gone have left in the spool; never raises."""
-    while True:
+def collect(found: Settings, ended: threading.Event) -> None:
+    """Bring into the store what processes that are gone have left in the spool, again and again; never raises."""
+    while not ended.is_set():
         try:
             local.collect(found)
         except Exception as error:
             guard.failed("collecting what is left in the spool", error)
-        time.sleep(COLLECT_INTERVAL)
+        ended.wait(COLLECT_INTERVAL)
 
 
 def open_browser(url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
 import tempfile
 import threading
@@ -19,6 +20,7 @@ from autotrace.local.reader import reading
 LIMIT = 40.0
 # Seconds from the last request to its item; the servers write once a second.
 ARRIVAL = 8.0
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Say = Callable[[str], None]
 # Shows a store until somebody has seen enough of it.
 Show = Callable[[str], None]
@@ -50,8 +52,22 @@ def run(say: Say, show: Show | None) -> None:
                 stopped.set()
                 visitor.join()
     finally:
+        clean_up(folder, running)
+
+
+def clean_up(folder: Path, running: Sequence[servers.Server]) -> None:
+    """Stop the servers and delete their files; a signal that asks for the end waits for that."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+    try:
         servers.stop(running)
-        shutil.rmtree(folder, ignore_errors=True)
+        for _ in range(20):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
+            # A worker may outlive its server by a moment, and write.
+            time.sleep(0.1)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def start(folder: Path, store: Path, running: list[servers.Server], say: Say) -> dict[str, int]:

@@ -36,9 +36,12 @@ class Access:
         return match is not None and _name(match[1]) in self._names
 
     def stranger(self, environ: Mapping[str, str]) -> bool:
-        """Tell whether a page from elsewhere wants to load this as a part of itself, as browsers tell."""
-        site, mode = environ.get("HTTP_SEC_FETCH_SITE"), environ.get("HTTP_SEC_FETCH_MODE")
-        return site not in (None, "same-origin", "none") and mode != "navigate"
+        """Tell whether a page from elsewhere wants to load this as a part of itself, as browsers tell.
+
+        A frame would not show it, but the work for it would be done; a link may lead here.
+        """
+        site, mode, place = (environ.get(f"HTTP_SEC_FETCH_{name}") for name in ("SITE", "MODE", "DEST"))
+        return site not in (None, "same-origin", "none") and (mode != "navigate" or place not in (None, "document"))
 
 
 def _name(host: str) -> str | None:

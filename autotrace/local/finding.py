@@ -6,6 +6,7 @@ words would make each item dearer to write, for the sake of what is rarely done,
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, NamedTuple, Sequence
 
@@ -17,6 +18,8 @@ from .web import Request
 
 # Words of a text that are looked for: more would be slow, and say nothing new.
 _MOST_WORDS = 8
+# Characters of one: SQLite takes no patterns that are much longer.
+_LONGEST_WORD = 1000
 # Items of a table that are looked at from the newest on, by the index of times: a common text is found there.
 _NEAR = 5000
 # Columns in which texts are looked for, in every table that has them.
@@ -24,6 +27,8 @@ _SEARCHED = (
     *("name", "url", "target", "data", "type", "message", "problemId", "outerMessage", "details", "resultCode"),
     *("operation_Name", "customDimensions", "operation_Id", "id"),
 )
+# Those that hold JSON, in which some characters of a text are written in another way.
+_JSON = ("details", "customDimensions")
 _CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,2})\.([0-9]{1,18})", re.ASCII).fullmatch
 _ESCAPED = r"ESCAPE '\'"
 _RANKS = {name: rank for rank, name in enumerate(TABLES)}
@@ -126,6 +131,25 @@ def _query(table: str, scope: Scope, wanted: Wanted) -> _Query | None:
     plain, plain_values = " AND ".join(words), list(values)
     searched = [column for column in _SEARCHED if column in columns]
     for word in wanted.words[:_MOST_WORDS]:
-        words.append(f"({' OR '.join(f'{column} LIKE ? {_ESCAPED}' for column in searched)})")
-        values += ["%" + re.sub(r"([%_\\])", r"\\\1", word) + "%"] * len(searched)
+        patterns = [
+            (column, pattern)
+            for spelled in _spellings(word[:_LONGEST_WORD])
+            for column in searched
+            for pattern in _patterns(column, spelled)
+        ]
+        words.append(f"({' OR '.join(f'{column} LIKE ? {_ESCAPED}' for column, _ in patterns)})")
+        values += (pattern for _, pattern in patterns)
     return _Query(plain, plain_values, " AND ".join(words), values)
+
+
+def _spellings(word: str) -> list[str]:
+    """Return a word in upper and lower case where SQLite, which knows these of ASCII alone, would not see the same."""
+    return [word] if word.isascii() else list(dict.fromkeys((word, word.lower(), word.upper(), word.capitalize())))
+
+
+def _patterns(column: str, word: str) -> list[str]:
+    """Return the patterns of LIKE for a word anywhere in a column."""
+    written = [word]
+    if column in _JSON:
+        written.append(json.dumps(word, ensure_ascii=False)[1:-1])
+    return ["%" + re.sub(r"([%_\\])", r"\\\1", one) + "%" for one in dict.fromkeys(written)]

@@ -25,6 +25,8 @@ PATIENCE = 5.0
 RETRY_AFTER = 5
 
 _GZIP_OR_ZLIB, _DEFLATE = 47, -15
+# What is wrong with the items of a body, told by `/v2/validate`; beyond it only the first thing of each is.
+MOST_FAULTS = 1000
 # Compressed bodies, one behind the other, that count as one.
 _MOST_MEMBERS = 16
 _blank = re.compile(r"[ \t\r\n]*").match
@@ -238,19 +240,21 @@ def _judge(item: Any, size: int, now: int) -> list[str]:
 
 
 def _validate(entries: Iterable[Entry]) -> Answer:
-    """Answer all that is wrong with items, and what would be left out of them."""
+    """Answer all that is wrong with items, and what would be left out of them, up to MOST_FAULTS."""
     now = int(time.time() * 1_000_000)
     received = accepted = 0
     errors: list[Fault] = []
-    warnings = []
+    warnings: list[dict[str, Any]] = []
     for received, (item, size) in enumerate(entries, 1):
         wrong = _judge(item, size, now)
         accepted += not wrong
-        errors += [(received - 1, 400, text) for text in wrong]
-        warnings += [{"index": received - 1, "message": text} for text in rules.unknown(item)]
+        told = max(MOST_FAULTS - len(errors), 1)
+        errors += [(received - 1, 400, text) for text in wrong[:told]]
+        if len(warnings) < MOST_FAULTS and size <= rules.ITEM_BYTES:
+            warnings += [{"index": received - 1, "message": text} for text in rules.unknown(item)]
     answer = _answer(received, accepted, errors)
     if warnings:
-        answer.body["warnings"] = warnings
+        answer.body["warnings"] = warnings[:MOST_FAULTS]
     return answer
 
 

@@ -19,7 +19,7 @@ _MOST = 2
 # Seconds that one waits for others.
 _PATIENCE = 3.0
 
-_CODE = "import sys; sys.path.insert(0, sys.argv[1]); from autotrace.local import sandbox; sandbox.main()"
+_CODE = "import sys; sys.path.append(sys.argv[1]); from autotrace.local import sandbox; sandbox.main()"
 _PACKAGE = str(Path(__file__).resolve().parent.parent.parent)
 _running = threading.BoundedSemaphore(_MOST)
 _WORDS = {

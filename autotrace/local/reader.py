@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from contextlib import contextmanager
@@ -18,7 +19,9 @@ def reading(path: str, seconds: float) -> Iterator[sqlite3.Connection]:
 
     An interrupted query raises sqlite3.OperationalError. Rows are sqlite3.Row. All is read as of one moment.
     """
-    connection = sqlite3.Connection(f"file:{quote(path)}?mode=ro", uri=True, timeout=5, isolation_level=None)
+    connection = sqlite3.Connection(
+        f"file:{quote(os.fsencode(path))}?mode=ro", uri=True, timeout=5, isolation_level=None
+    )
     try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA query_only = 1")

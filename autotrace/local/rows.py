@@ -7,7 +7,7 @@ import re
 from datetime import datetime, timezone
 from typing import Any, Callable, Iterable, Mapping
 
-from .tables import BY_BASE_TYPE, TABLES, TAGS, bucket_of, performance_bucket
+from .tables import BY_BASE_TYPE, SPELLINGS, TABLES, TAGS, bucket_of, performance_bucket
 
 _DURATION = re.compile(r"(?:(\d+)\.)?(\d+):(\d+):(\d+(?:\.\d+)?)").fullmatch
 _TIME = re.compile(
@@ -32,7 +32,7 @@ def row_of(item: Mapping[str, Any]) -> tuple[str, list[Any]]:
     """
     data = item["data"]
     base: Mapping[str, Any] = data["baseData"]
-    table = BY_BASE_TYPE[data["baseType"]]
+    table = BY_BASE_TYPE[SPELLINGS.get(data["baseType"], data["baseType"])]
     moment = microseconds(item["time"])
     tags = item.get("tags") or {}
     values: list[Any] = [timestamp(moment)]

@@ -13,6 +13,7 @@ from typing import Any, Callable, List, Mapping
 
 from .fields import BASE_TYPES, FIELDS, TAGS, Field
 from .rows import microseconds
+from .tables import SPELLINGS
 
 # Bytes of an item as it was sent, characters of names and values of its properties.
 ITEM_BYTES = 65_536
@@ -39,9 +40,10 @@ def faults(item: Any, size: int, now: int) -> list[str]:
     """Return what is wrong with an item that was `size` bytes long; `now` is in microseconds since 1970."""
     found: list[str] = []
     if size > ITEM_BYTES:
-        found.append(f"Telemetry item length must not exceed {ITEM_BYTES}")
+        # What else is wrong with it is not looked for: that could be millions of things.
+        return [f"Telemetry item length must not exceed {ITEM_BYTES}"]
     if type(item) is not dict:
-        return [*found, f"106: The item is of incorrect type. Expected: object, Actual: {_kind(item)}"]
+        return [f"106: The item is of incorrect type. Expected: object, Actual: {_kind(item)}"]
     _object("Envelope", item, found)
     if type(item.get("iKey")) is str and not _GUID(item["iKey"]):
         found.append("Invalid instrumentation key")
@@ -52,7 +54,7 @@ def faults(item: Any, size: int, now: int) -> list[str]:
     data = item.get("data")
     if type(data) is dict:
         _object("Data", data, found)
-        base_type, base = data.get("baseType"), data.get("baseData")
+        base_type, base = _base_type(data), data.get("baseData")
         if type(base_type) is str and base_type not in BASE_TYPES:
             expected = ", ".join(BASE_TYPES)
             found.append(f"106: Field 'baseType' on type 'Data' is unknown. Expected: {expected}, {_actual(base_type)}")
@@ -69,9 +71,15 @@ def unknown(item: Any) -> list[str]:
         data = item.get("data")
         if type(data) is dict:
             _unknown("Data", data, found)
-            if data.get("baseType") in BASE_TYPES and type(data.get("baseData")) is dict:
-                _unknown(data["baseType"], data["baseData"], found)
+            base_type = _base_type(data)
+            if base_type in BASE_TYPES and type(data.get("baseData")) is dict:
+                _unknown(base_type, data["baseData"], found)
     return found
+
+
+def _base_type(data: Mapping[str, Any]) -> Any:
+    said = data.get("baseType")
+    return SPELLINGS.get(said, said) if type(said) is str else said
 
 
 def _unknown(where: str, value: Mapping[str, Any], found: list[str]) -> None:

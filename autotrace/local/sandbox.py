@@ -12,6 +12,7 @@ the rows, and an object with `end`: `done`, `cut` where there were more rows, or
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
 import sqlite3
@@ -85,7 +86,9 @@ def _run(path: str, sql: str, seconds: float, rows: int, size: int, longest: int
 
     Texts are cut at `longest` characters; 0 leaves them whole.
     """
-    connection = sqlite3.Connection(f"file:{quote(path)}?mode=ro", uri=True, timeout=2, isolation_level=None)
+    connection = sqlite3.Connection(
+        f"file:{quote(os.fsencode(path))}?mode=ro", uri=True, timeout=2, isolation_level=None
+    )
     connection.text_factory = lambda found: found.decode("utf-8", "replace")
     for pragma in ("query_only = 1", f"hard_heap_limit = {_HEAP}", "trusted_schema = 0"):
         connection.execute(f"PRAGMA {pragma}")

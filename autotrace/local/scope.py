@@ -7,6 +7,7 @@ from typing import Any, Iterable, Mapping, NamedTuple
 from urllib.parse import urlencode
 
 from . import texts, web
+from .summary import clean
 from .tables import TABLES
 
 _SECOND = 1_000_000
@@ -128,8 +129,8 @@ def of(request: web.Request) -> Scope:
     start = now - span.seconds * _SECOND
     if not span.seconds:
         start = min(_edge(request, "min"), default=now - 3600 * _SECOND)
-        # Nothing on this machine's calendar is that far away: the charts would have one bar.
-        start = max(start, now - 3650 * _DAY)
+        # It may all be dated ahead. Nothing on this machine's calendar is that far away: the charts would have one bar.
+        start = min(max(start, now - 3650 * _DAY), now)
     latest = max(_edge(request, "max"), default=now)
     if latest > now + _AHEAD * _SECOND:
         notes.append(
@@ -140,7 +141,7 @@ def of(request: web.Request) -> Scope:
     zone = time.localtime(now // _SECOND).tm_gmtoff
     first, end = ((moment // _SECOND + zone) // step * step - zone for moment in (start, now))
     return Scope(
-        chosen, _clean(request.get("role")), synthetic != "hide", _clean(request.get("operation")), first * _SECOND,
+        chosen, clean(request.get("role")), synthetic != "hide", clean(request.get("operation")), first * _SECOND,
         (end + step) * _SECOND, step * _SECOND, " ".join(notes),
     )  # fmt: skip
 
@@ -164,8 +165,3 @@ def _edge(request: web.Request, which: str, tables: Iterable[str] = _TABLES) -> 
 
 def _step(seconds: float) -> int:
     return next((step for step in _STEPS if seconds / step <= _MOST_BARS), _STEPS[-1])
-
-
-def _clean(text: str) -> str:
-    # A query may hold halves of pairs, which SQLite cannot be asked for.
-    return text.encode("utf-8", "replace").decode()

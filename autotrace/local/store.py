@@ -16,6 +16,7 @@ from .. import guard
 from . import rows
 from .place import StoreError
 from .tables import APPLICATION_ID, TABLES, VERSION, columns_of, definition
+from .waiting import patiently
 
 # What marks a file of ours that SQLite cannot read any more; nobody writes to it again.
 _DAMAGED = "-damaged"
@@ -71,7 +72,7 @@ def _objection(path: str) -> str | None:
     if not found.st_size:
         return None
     try:
-        mark, version, is_empty = _marks(path)
+        mark, version, is_empty = patiently(lambda: _marks(path), _PATIENCE)
     except sqlite3.OperationalError as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
     except sqlite3.DatabaseError as error:
@@ -90,8 +91,8 @@ def _marks(path: str) -> tuple[int, int, bool]:
     It is not read with `open`: to close a file ends all locks that this process has on it, and another one that ends
     would then delete the log that a connection of ours writes to.
     """
-    address = f"file:{quote(path)}?mode=ro"
-    with closing(sqlite3.Connection(address, uri=True, timeout=_PATIENCE, isolation_level=None)) as connection:
+    address = f"file:{quote(os.fsencode(path))}?mode=ro"
+    with closing(sqlite3.Connection(address, uri=True, timeout=0, isolation_level=None)) as connection:
         # All as of one moment: another process may be making the tables.
         connection.execute("BEGIN")
         mark, version = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _MARKS)
@@ -160,11 +161,7 @@ class Store:
                     # What went there would be seen by nobody.
                     self.close()
                 connection = self._connection or self._open()
-                connection.execute(f"PRAGMA busy_timeout = {max(int(seconds * 1000), 1)}")
-                connection.execute("BEGIN IMMEDIATE")
-                work(connection)
-                self._make_room(connection)
-                connection.execute("COMMIT")
+                self._transact(connection, work, seconds)
                 return
             except sqlite3.DatabaseError as error:
                 # What is open ends with its connection.
@@ -172,8 +169,21 @@ class Store:
                 if not is_damage(error):
                     raise StoreError(f"{self._path}: {error}") from error
                 mark_damaged(self._path)
+            except StoreError:
+                # What lies beside the file may only be made anew once nobody has it open.
+                self.close()
+                raise
             except OSError as error:
                 raise StoreError(f"{self._path}: {error.strerror or error}") from error
+
+    def _transact(
+        self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], object], seconds: float
+    ) -> None:
+        patiently(lambda: connection.execute("BEGIN IMMEDIATE"), seconds)
+        work(connection)
+        self._make_room(connection)
+        # In a mode without a log, readers are in the way of it.
+        patiently(lambda: connection.execute("COMMIT"), seconds)
 
     def _open(self) -> sqlite3.Connection:
         # Each time: another process may have found out that a file is damaged.
@@ -182,17 +192,16 @@ class Store:
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
         os.chmod(self._path, 0o600)
         # Not `connect`, under which an application's calls are traced; not for this thread alone.
-        connection = sqlite3.Connection(self._path, timeout=5, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.Connection(self._path, timeout=0, isolation_level=None, check_same_thread=False)
         self._connection = connection
-        _make(connection)
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_LOG}")
+        patiently(lambda: _make(connection), _PATIENCE)
         self._identity = _identity(self._path)
         return connection
 
     def _is_in_place(self) -> bool:
         """Tell whether the file that is open has its name yet, and is the store: SQLite itself would not notice."""
-        return _identity(self._path) == self._identity and _objection(self._path) is None
+        # Nor would it come back to the chosen one, once what lay there has gone.
+        return _identity(self._path) == self._identity and usable(self.path, _say) == self._path
 
     def _make_room(self, connection: sqlite3.Connection) -> None:
         """Delete what is too old, now and then, and the oldest where the file is full; in a transaction."""
@@ -249,6 +258,9 @@ def mark_damaged(path: str) -> None:
 
 def _make(connection: sqlite3.Connection) -> None:
     """Make the tables where they are missing; sqlite3.Error when that cannot be."""
+    if connection.in_transaction:
+        # Somebody was in the way of it before.
+        connection.execute("ROLLBACK")
     if not connection.execute("PRAGMA application_id").fetchone()[0]:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("BEGIN IMMEDIATE")
@@ -258,15 +270,9 @@ def _make(connection: sqlite3.Connection) -> None:
                 connection.execute(statement)
         connection.execute("COMMIT")
     # Only now: what marks the file is then in its header, where `_objection` looks, and not in a log beside it.
-    # Asked for again and again: SQLite does not wait for it as it does for other locks.
-    for attempt in range(50):
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError:
-            if attempt == 49:
-                raise
-            time.sleep(0.1)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_LOG}")
 
 
 def _key(line: bytes) -> int:

@@ -77,6 +77,8 @@ TABLES: Mapping[str, Table] = {
         {"id": "TEXT", "name": "TEXT", "location": "TEXT", "success": "INTEGER", "message": "TEXT", **_TIMED},
     ),
 }
+# As the SDK for browsers spells them, which the service takes too.
+SPELLINGS: Mapping[str, str] = {"PageviewData": "PageViewData", "PageviewPerformanceData": "PageViewPerfData"}
 BY_BASE_TYPE: Mapping[str, str] = {table.base_type: name for name, table in TABLES.items()}
 
 # Column → the tag of an item that fills it.

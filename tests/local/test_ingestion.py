@@ -94,6 +94,15 @@ def test_validate_tells_everything_and_keeps_nothing(viewer: View) -> None:
     assert ids(viewer, "judged") == []
 
 
+def test_validate_tells_no_end_of_faults(viewer: View) -> None:
+    properties = {f"{number:x}": 1 for number in range(600)}
+    unknown = {f"_{number:x}": 1 for number in range(600)}
+    answer = viewer.post([item(properties=properties, **unknown) for _ in range(4)], "/v2/validate").json()
+    assert (answer["itemsReceived"], answer["itemsAccepted"]) == (4, 0)
+    assert [error["index"] for error in answer["errors"]] == [0] * 600 + [1] * 400 + [2, 3]
+    assert [warning["index"] for warning in answer["warnings"]] == [0] * 600 + [1] * 400
+
+
 def test_eight_clients_at_once_lose_nothing(viewer: View) -> None:
     statuses: list[int] = []
 

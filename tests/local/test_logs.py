@@ -19,7 +19,7 @@ import pytest
 
 from autotrace.local import queries
 from autotrace.local.examples import EXAMPLES
-from autotrace.local.store import Store
+from autotrace.local.store import Store, usable
 from autotrace.local.web import Response
 from tests.local.samples import HOSTILE, Element, answer, assert_harmless, dependency, exception, item, request, stored
 from tests.local.samples import tree as tree_of
@@ -131,6 +131,15 @@ def test_json_has_every_column_and_is_json(store: Path) -> None:
     response = run(store, "SELECT 1 AS a, 2 AS a, 9e999 AS infinite, 'é' AS text, x'00ff' AS bytes", "json")
     assert json.loads(response.body) == [{"a": 1, "a_2": 2, "infinite": None, "text": "é", "bytes": "x'00ff'"}]
     assert json.loads(run(store, "SELECT 1 WHERE 0", "json").body) == []
+    many = run(store, "SELECT 1 AS a, 2 AS a, 3 AS a, 4 AS a_2", "json")
+    assert json.loads(many.body) == [{"a": 1, "a_2": 2, "a_3": 3, "a_2_2": 4}]
+
+
+def test_a_store_may_have_any_name(store: Path) -> None:
+    named = Path(os.fsdecode(os.fsencode(store.with_name("t ?#%41")) + b"\xff.db"))
+    store.rename(named)
+    assert json.loads(run(named, "SELECT 7 AS a", "json").body) == [{"a": 7}]
+    assert usable(str(named), print) == str(named)
 
 
 def test_a_file_has_a_hundred_thousand_rows_and_says_that_it_was_cut(store: Path) -> None:

@@ -33,6 +33,22 @@ def without(kind: str, name: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("kind", "spelling", "table"),
+    [("PageView", "PageviewData", "pageViews"), ("PageViewPerf", "PageviewPerformanceData", "browserTimings")],
+)
+def test_an_item_as_the_sdk_for_browsers_spells_its_type_is_taken(kind: str, spelling: str, table: str) -> None:
+    found = item(kind, surplus=1)
+    found["data"]["baseType"] = spelling
+    assert said(found) == []
+    assert rules.unknown(found) == [f"Field 'surplus' on type '{kind}Data' is not known and not kept"]
+    assert rows.row_of(found)[0] == table
+
+
+def test_of_an_item_that_is_too_long_nothing_else_is_told() -> None:
+    assert said(item(duration="never"), rules.ITEM_BYTES + 1) == ["Telemetry item length must not exceed 65536"]
+
+
 @pytest.mark.parametrize("kind", BASES)
 def test_an_item_of_each_type_is_taken(kind: str) -> None:
     assert said(item(kind)) == []

@@ -32,6 +32,13 @@ def test_a_range_ends_now(tmp_path: Path, query: str, number: str) -> None:
     assert requests_shown(shown(store, "/", query)) == number
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_items_that_are_all_dated_ahead_are_shown(tmp_path: Path, page: str) -> None:
+    store = stored(tmp_path / "t.db", [request(ago=-3600), request(ago=-60)])
+    found = shown(store, page, "range=all")
+    assert page == "/failures" or requests_shown(found) == "2"
+
+
 def test_the_bars_of_a_chart_are_all_of_its_range(tmp_path: Path) -> None:
     store = stored(tmp_path / "t.db", [request(ago=60 * ago) for ago in range(40 * 60)])
     for name in scope.RANGES:

@@ -92,6 +92,21 @@ def test_filters_find_what_they_say(store: Path, query: str, found: list[str]) -
     assert names(shown(store, "/search", query)) == found
 
 
+@pytest.mark.parametrize("text", ["C:\\temp", '"hi"', "école", "ÉCOLE", "École", "a/b"])
+def test_what_json_spells_otherwise_is_found_in_dimensions_and_stacks(tmp_path: Path, text: str) -> None:
+    with_dimension, frame = request("GET /one"), {"level": 0, "method": 'say "hi" at C:\\temp a/b École', "line": 1}
+    with_dimension["data"]["baseData"]["properties"] = {"text": 'say "hi" at C:\\temp a/b École'}
+    with_stack = exception("Error", "two")
+    with_stack["data"]["baseData"]["exceptions"][0]["parsedStack"] = [frame]
+    store = stored(tmp_path / "t.db", [with_dimension, with_stack])
+    assert sorted(names(shown(store, "/search", f"text={quote_plus(text)}"))) == ["Error: two", "GET /one"]
+
+
+@pytest.mark.parametrize("letter", ["a", "%", "é", "😀"])
+def test_a_very_long_word_is_looked_for(store: Path, letter: str) -> None:
+    assert names(shown(store, "/search", f"text={quote_plus(letter * 50_001)}")) == []
+
+
 def test_a_hit_tells_what_it_is_about(store: Path) -> None:
     (hit,) = shown(store, "/search", "code=503").one("ol", class_="hits").all("li")
     for text in ("dependency", "GET /pay", "✕ 503 failed", "5.00 ms", "shop", "Http", "pay:80", "in GET /"):

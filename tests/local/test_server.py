@@ -142,6 +142,9 @@ def test_pages_of_other_servers_cannot_load_a_page_as_a_part_of_theirs(viewer: V
     for site in ("cross-site", "same-site"):
         assert viewer.get("/static/icon.svg", Sec_Fetch_Site=site, Sec_Fetch_Mode="no-cors").status == 403
         assert viewer.get("/static/icon.svg", Sec_Fetch_Site=site, Sec_Fetch_Mode="navigate").status == 200
+        for place, status in (("document", 200), ("iframe", 403), ("object", 403)):
+            headers = {"Sec_Fetch_Site": site, "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": place}
+            assert viewer.get("/static/icon.svg", **headers).status == status
     for site in ("same-origin", "none"):
         assert viewer.get("/static/icon.svg", Sec_Fetch_Site=site, Sec_Fetch_Mode="cors").status == 200
 

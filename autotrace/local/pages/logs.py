@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import math
+import os
+import sqlite3
 from typing import Any
 
 from .. import examples, queries, summary
@@ -31,13 +33,20 @@ def page(request: Request) -> Response:
         return _page(sql[:LONGEST], error=said)
     if not sql:
         return _page("")
-    path = request.store.execute("PRAGMA database_list").fetchone()[2]
+    path = _path_of(request.store)
     if request.get("format") in ("csv", "json"):
         return _file(path, sql, request.get("format"))
     rows: list[list[Any]] = []
     outcome = queries.run(path, sql, _PAGE, rows.append)
     columns, *rows = rows or [[]]
     return _page(sql, columns, rows, outcome.cut, outcome.error, outcome.seconds)
+
+
+def _path_of(store: sqlite3.Connection) -> str:
+    # Names of files need not be text.
+    store.text_factory = os.fsdecode
+    path: str = store.execute("PRAGMA database_list").fetchone()[2]
+    return path
 
 
 def _page(
@@ -102,8 +111,11 @@ class _Json:
         if not self._columns:
             # Columns of one name would be one field.
             for name in row:
-                again = sum(name == other for other in self._columns)
-                self._columns.append(f"{name}_{again + 1}" if again else name)
+                tried, number = name, 1
+                while tried in self._columns:
+                    number += 1
+                    tried = f"{name}_{number}"
+                self._columns.append(tried)
             return
         values = (None if isinstance(value, float) and not math.isfinite(value) else value for value in row)
         self._file.write(self._before + "\n" + json.dumps(dict(zip(self._columns, values)), ensure_ascii=False))
