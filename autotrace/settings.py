@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Callable, Iterator, Mapping, NamedTuple
+from typing import Any, Mapping
 
 from autotrace import connection_string as connection_strings
-from autotrace import targets, values
+from autotrace import options, targets, values
 from autotrace.connection_string import Authentication, ConnectionString
 from autotrace.expressions import Expression
 from autotrace.guard import LEVELS
@@ -15,31 +15,6 @@ _FRAMEWORKS = tuple(sorted(targets.names(targets.FRAMEWORKS)))
 _LIBRARIES = tuple(sorted(targets.names(targets.LIBRARIES)))
 _EXPORTERS = ("azure", "local", "console", "none")
 _PROPAGATORS = ("tracecontext", "b3")
-
-
-class Option(NamedTuple):
-    """The declaration of one setting; all texts are for users."""
-
-    variable: str
-    parse: Callable[[str], Any]
-    metavar: str
-    default_text: str
-    help: str
-    accepts: str
-    aliases: tuple[str, ...] = ()
-    secret: bool = False
-    # Whether values may be expressions, whose arguments may be secrets.
-    expression: bool = False
-    # Accepted words, for the nearest match of a mistyped one.
-    words: tuple[str, ...] = ()
-    # For comma lists: returns the entry to use, raises ValueError for one that has to be left out.
-    check: Callable[[str], object] | None = None
-    field: str = ""
-
-
-def _declare(*texts: Any, **more: Any) -> Mapping[str, Option]:
-    """Return the metadata of a field; the arguments are those of Option, in its order."""
-    return {"option": Option(*texts, **more)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +27,7 @@ class Settings:
 
     connection_string: ConnectionString | None = field(
         default=None,
-        metadata=_declare(
+        metadata=options.declare(
             "APPLICATIONINSIGHTS_CONNECTION_STRING",
             connection_strings.parse,
             "TEXT",
@@ -66,7 +41,7 @@ class Settings:
     )
     authentication_string: Authentication | None = field(
         default=None,
-        metadata=_declare(
+        metadata=options.declare(
             "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
             connection_strings.parse_authentication,
             "TEXT",
@@ -79,7 +54,7 @@ class Settings:
     )
     sampler: float | Expression = field(
         default=1.0,
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_SAMPLER",
             values.sampler,
             "RATE",
@@ -93,7 +68,7 @@ class Settings:
     )
     exporter: str | Expression = field(
         default="local",
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_EXPORTER",
             values.word_or_expression(_EXPORTERS),
             "EXPORTER",
@@ -108,7 +83,7 @@ class Settings:
     )
     propagator: str | Expression = field(
         default="tracecontext",
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_PROPAGATOR",
             values.word_or_expression(_PROPAGATORS),
             "FORMAT",
@@ -122,7 +97,7 @@ class Settings:
     )
     blacklist_paths: tuple[str, ...] = field(
         default=("_ah/health",),
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_BLACKLIST_PATHS",
             values.entries,
             "LIST",
@@ -136,7 +111,7 @@ class Settings:
     )
     blacklist_hostnames: tuple[str, ...] = field(
         default=(),
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_BLACKLIST_HOSTNAMES",
             values.entries,
             "LIST",
@@ -149,7 +124,7 @@ class Settings:
     )
     role_name: str | None = field(
         default=None,
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_ROLE_NAME",
             values.name,
             "NAME",
@@ -160,7 +135,7 @@ class Settings:
     )
     role_instance: str | None = field(
         default=None,
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_ROLE_INSTANCE",
             values.name,
             "NAME",
@@ -171,7 +146,7 @@ class Settings:
     )
     app_version: str | None = field(
         default=None,
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_APP_VERSION",
             values.name,
             "VERSION",
@@ -182,7 +157,7 @@ class Settings:
     )
     frameworks: tuple[str, ...] = field(
         default=_FRAMEWORKS,
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_FRAMEWORKS",
             values.entries,
             "LIST",
@@ -195,7 +170,7 @@ class Settings:
     )
     libraries: tuple[str, ...] = field(
         default=_LIBRARIES,
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_LIBRARIES",
             values.entries,
             "LIST",
@@ -208,7 +183,7 @@ class Settings:
     )
     logs: int | None = field(
         default=None,
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_LOGS",
             values.log_level,
             "LEVEL",
@@ -221,7 +196,7 @@ class Settings:
     )
     failed_statuses: tuple[tuple[int, int], ...] = field(
         default=((400, 400), (402, 599)),
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_FAILED_STATUSES",
             values.status_ranges,
             "LIST",
@@ -232,7 +207,7 @@ class Settings:
     )
     url_query: str | tuple[str, ...] = field(
         default="redact",
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_URL_QUERY",
             values.url_query,
             "WORD",
@@ -244,7 +219,7 @@ class Settings:
     )
     trusted_proxies: int = field(
         default=0,
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_TRUSTED_PROXIES",
             values.whole_number(0, 100),
             "NUMBER",
@@ -256,7 +231,7 @@ class Settings:
     )
     spool_dir: str | None = field(
         default=None,
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_SPOOL_DIR",
             values.directory,
             "PATH",
@@ -267,7 +242,7 @@ class Settings:
     )
     spool_size: int = field(
         default=50,
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_SPOOL_SIZE",
             values.whole_number(1, 100_000),
             "MB",
@@ -278,7 +253,7 @@ class Settings:
     )
     local_store: str | None = field(
         default=None,
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_LOCAL_STORE",
             values.file,
             "PATH",
@@ -289,7 +264,7 @@ class Settings:
     )
     local_days: int = field(
         default=7,
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_LOCAL_DAYS",
             values.whole_number(1, 3650),
             "DAYS",
@@ -300,7 +275,7 @@ class Settings:
     )
     local_size: int = field(
         default=500,
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_LOCAL_SIZE",
             values.whole_number(1, 100_000),
             "MB",
@@ -311,7 +286,7 @@ class Settings:
     )
     flush_on_sigterm: bool = field(
         default=False,
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_FLUSH_ON_SIGTERM",
             values.flag,
             "BOOL",
@@ -323,7 +298,7 @@ class Settings:
     )
     log_level: str = field(
         default="warning",
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_LOG_LEVEL",
             values.one_of(LEVELS),
             "LEVEL",
@@ -335,7 +310,7 @@ class Settings:
     )
     enabled: bool = field(
         default=True,
-        metadata=_declare(
+        metadata=options.declare(
             "AUTOTRACE_ENABLED",
             values.flag,
             "BOOL",
@@ -348,7 +323,7 @@ class Settings:
     sources: Mapping[str, str] = field(default_factory=dict)
 
 
-OPTIONS: tuple[Option, ...] = tuple(
+OPTIONS: tuple[options.Option, ...] = tuple(
     item.metadata["option"]._replace(field=item.name) for item in fields(Settings) if item.metadata
 )
 
@@ -359,7 +334,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     sources: dict[str, str] = {}
     problems: list[str] = []
     for option in OPTIONS:
-        for variable, value in _read(option, environ, problems):
+        for variable, value in options.read(option, environ, problems):
             found[option.field], sources[option.field] = value, variable
     reachable = "connection_string" in found
     if found.get("exporter") == "azure" and not reachable:
@@ -367,7 +342,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         problems.append(f"{sources.pop('exporter')}=azure needs {needed}; local is used instead")
         del found["exporter"]
     found.setdefault("exporter", "azure" if reachable else "local")
-    problems += _unknown_names(environ)
+    problems += options.unknown_names(OPTIONS, environ)
     return Settings(**found, problems=tuple(problems), sources=sources)
 
 
@@ -379,65 +354,3 @@ def table() -> str:
         cells = [text.replace("|", "\\|").replace("*", "\\*") for text in option[3:6]]
         rows.append(f"| {names} | {cells[0]} | {cells[2]} | {cells[1]} |")
     return "\n".join(rows) + "\n"
-
-
-def _read(option: Option, environ: Mapping[str, str], problems: list[str]) -> Iterator[tuple[str, Any]]:
-    """Yield the first valid (variable, value) of a setting, if any."""
-    texts = {name: values.given(environ, name) for name in (option.variable, *option.aliases)}
-    rejected: list[str] = []
-    used = f"the default is used: {option.default_text}"
-    for variable, text in texts.items():
-        if not text:
-            continue
-        try:
-            value = _value(option, variable, text, problems)
-        except Exception as error:
-            rejected.append(_rejection(option, variable, text, error))
-            continue
-        used = f"{variable} is used"
-        # A connection string and a key are expected to differ.
-        if not option.secret:
-            others = [name for name in option.aliases if texts[name] not in ("", text) and name != variable]
-            problems += [f"{variable} and {name} are both set and differ; {used}" for name in others]
-        yield variable, value
-        break
-    problems += [f"{line}; {used}" for line in rejected]
-
-
-def _value(option: Option, variable: str, text: str, problems: list[str]) -> Any:
-    """Parse one text; list entries that fail the check are left out; raises when none of them passes."""
-    value = option.parse(text)
-    if option.check is None or not value:
-        return value
-    kept, dropped = [], []
-    for entry in value:
-        try:
-            kept.append(option.check(entry))
-        except Exception as error:
-            dropped.append(f"{_rejection(option, variable, entry, error)}; the other entries are used")
-    if not kept:
-        option.check(value[0])
-    if len(dropped) > 3:
-        dropped[3:] = [f"{variable}: {len(dropped) - 3} more entries are ignored"]
-    problems += dropped
-    return tuple(kept)
-
-
-def _rejection(option: Option, variable: str, text: str, error: Exception) -> str:
-    """Say in one line what is wrong with `text` and what is accepted, without a secret."""
-    reason = f"it cannot be read ({type(error).__name__})"
-    if isinstance(error, ValueError):
-        reason = values.shortened(str(error).replace(repr(text), "it"), 160)
-    if not option.secret:
-        reason += values.nearest(text, option.words)
-        variable += "=" + values.shown(text, option.expression)
-    return f"{variable} is ignored: {reason}; accepted: {option.accepts}"
-
-
-def _unknown_names(environ: Mapping[str, str]) -> list[str]:
-    known = tuple(name for option in OPTIONS for name in (option.variable, *option.aliases))
-    return [
-        f"{values.shown(name)[1:-1]} is not a setting{values.nearest(name, known)}"
-        for name in sorted(environ)
-        if name.upper().startswith("AUTOTRACE_") and name not in known and values.given(environ, name)
-    ]

@@ -154,7 +154,7 @@ def test_a_forked_child_says_nothing_for_its_parent(capfd: pytest.CaptureFixture
 
 def test_a_host_that_does_not_exist(endpoint: Endpoint, tmp_path: pathlib.Path) -> None:
     where = f"InstrumentationKey={endpoint.key};IngestionEndpoint=https://nowhere.invalid/"
-    env = {**environment(tmp_path), "APPLICATIONINSIGHTS_CONNECTION_STRING": where}
+    env = {**environment(tmp_path, exporter=""), "APPLICATIONINSIGHTS_CONNECTION_STRING": where}
     code = "from flask_app import app; import time; app.test_client().get('/users/1'); time.sleep(1.5)"
     started = time.monotonic()
     plain = run_code(code, env, traced=False)

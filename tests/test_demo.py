@@ -95,7 +95,8 @@ def test_its_pages_show_a_shop_that_goes_on(tmp_path: pathlib.Path) -> None:
     words = [script("autotrace"), "demo", "--no-browser"]
     with subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
         assert demo.stdout is not None
-        found = next(filter(None, (re.search(r"http://127\.0\.0\.1:(\d+)/", line) for line in demo.stdout)))
+        found = next(filter(None, (re.search(r"http://127\.0\.0\.1:(\d+)/", line) for line in demo.stdout)), None)
+        assert found is not None
 
         def page(path: str) -> str:
             with contextlib.closing(HTTPConnection("127.0.0.1", int(found[1]), timeout=30)) as client:

@@ -25,7 +25,7 @@ DEFAULTS = {
     "connection_string": None,
     "authentication_string": None,
     "sampler": 1.0,
-    "exporter": "console",
+    "exporter": "local",
     "propagator": "tracecontext",
     "blacklist_paths": ("_ah/health",),
     "blacklist_hostnames": (),
@@ -38,6 +38,9 @@ DEFAULTS = {
     "logs": None,
     "spool_dir": None,
     "spool_size": 50,
+    "local_store": None,
+    "local_days": 7,
+    "local_size": 500,
     "flush_on_sigterm": False,
     "url_query": "redact",
     "failed_statuses": ((400, 400), (402, 599)),
@@ -190,9 +193,9 @@ def test_credentials(environ: dict[str, str], key: str, endpoint: str, source: s
     assert KEY[8:] not in repr(settings)
 
 
-def test_a_broken_connection_string_is_a_problem_and_means_console() -> None:
+def test_a_broken_connection_string_is_a_problem_and_means_this_machine() -> None:
     settings = load({STRING: "InstrumentationKey=secretsecret"})
-    assert (settings.connection_string, settings.exporter) == (None, "console")
+    assert (settings.connection_string, settings.exporter) == (None, "local")
     (problem,) = settings.problems
     assert problem.startswith(f"{STRING} is ignored: its InstrumentationKey is not a GUID")
     assert "secretsecret" not in problem
@@ -207,9 +210,9 @@ def test_a_broken_connection_string_leaves_the_key() -> None:
     assert problem.endswith(f"{IKEY} is used")
 
 
-def test_azure_without_credentials_means_console() -> None:
+def test_azure_without_credentials_means_this_machine() -> None:
     settings = load({"AUTOTRACE_EXPORTER": "azure"})
-    assert (settings.exporter, dict(settings.sources)) == ("console", {})
+    assert (settings.exporter, dict(settings.sources)) == ("local", {})
     (problem,) = settings.problems
     assert problem.startswith("AUTOTRACE_EXPORTER=azure needs a valid " + STRING)
     assert load({"AUTOTRACE_EXPORTER": "Azure", STRING: PORTAL}).sources["exporter"] == "AUTOTRACE_EXPORTER"
@@ -233,7 +236,7 @@ def test_options_say_everything_a_command_line_needs() -> None:
         assert option.default_text
         assert option.metavar.isupper()
         assert option.secret is option.field.endswith("_string")
-    assert "each request is printed as one readable line on stderr (console)" in OPTIONS[0].help
+    assert "kept on this machine, where autotrace view shows it (local)" in OPTIONS[0].help
 
 
 def test_table_has_a_row_for_each_setting() -> None:

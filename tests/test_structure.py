@@ -44,6 +44,7 @@ LAYERS = (
     ("segments",),
     ("directories",),
     ("settings",),
+    ("options",),
     ("values",),
     ("blacklist",),
     ("connection_string", "expressions", "guard", "blocked", "imports", "signals", "targets"),

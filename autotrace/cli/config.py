@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from autotrace.cli.printing import printable
-from autotrace.settings import OPTIONS, Option, Settings, load
+from autotrace.options import Option
+from autotrace.settings import OPTIONS, Settings, load
 
 
 @click.command("config")

@@ -9,14 +9,14 @@ from typing import Iterable, NoReturn
 
 import click
 
-from autotrace import guard, launcher, settings, target
+from autotrace import guard, launcher, options, settings, target
 from autotrace.local.place import StoreError, path_of
 
 # Holds a checksum of every line already said, so that a launcher below this one does not say it again.
 TOLD = "_AUTOTRACE_TOLD"
 
 
-def option_of(setting: settings.Option) -> click.Option:
+def option_of(setting: options.Option) -> click.Option:
     """Return the command-line option of `setting`."""
     text = f"{setting.help} Accepted: {setting.accepts}. Default: {setting.default_text}."
     if setting.secret:

@@ -6,7 +6,7 @@ import os
 import pathlib
 import signal
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
@@ -31,7 +31,9 @@ def paths(folder: pathlib.Path, store: pathlib.Path = STORE) -> list[str]:
     """Return the paths of the requests in the store of a home directory, in their order."""
     if not (folder / store).exists():
         return []
-    with closing(sqlite3.connect(folder / store, timeout=10)) as connection:
+    found = []
+    # A file that is being made has no tables yet.
+    with closing(sqlite3.connect(folder / store, timeout=10)) as connection, suppress(sqlite3.OperationalError):
         found = connection.execute("SELECT url FROM requests").fetchall()
     return sorted((url.split("/", 3)[3] for (url,) in found), key=lambda path: (len(path), path))
 

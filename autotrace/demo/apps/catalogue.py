@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import sqlite3
+from contextlib import closing
 from typing import AsyncIterator
 
 import django
@@ -29,9 +31,9 @@ WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE
 SELECT name FROM product WHERE name LIKE %s AND (SELECT count(*) FROM numbers) > 0
 """
 
-with connection.cursor() as cursor:
-    cursor.execute("CREATE TABLE product (number INTEGER PRIMARY KEY, name TEXT)")
-    cursor.executemany("INSERT INTO product VALUES (%s, %s)", PRODUCTS.items())
+with closing(sqlite3.connect(os.environ["CATALOGUE_FILE"], isolation_level=None)) as file:
+    file.execute("CREATE TABLE product (number INTEGER PRIMARY KEY, name TEXT)")
+    file.executemany("INSERT INTO product VALUES (?, ?)", PRODUCTS.items())
 
 
 def found(query: str, *parameters: object) -> list[str]:
