@@ -35,10 +35,14 @@ class StoreTransport:
 
         The store knows the lines that it has, so that one which comes twice is there once.
         """
+        end = time.monotonic() + seconds
         each = lines.splitlines(keepends=True)
         try:
             for start in range(0, len(each), AT_ONCE):
-                self._store.write_lines(b"".join(each[start : start + AT_ONCE]), min(seconds, PATIENCE))
+                left = end - time.monotonic()
+                if left <= 0:
+                    return Answer(False, retry_after=PAUSE)
+                self._store.write_lines(b"".join(each[start : start + AT_ONCE]), min(left, PATIENCE))
                 # The turn of others: a greenlet that sends has the thread of all requests.
                 time.sleep(0)
         except StoreError as error:
