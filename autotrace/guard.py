@@ -5,12 +5,35 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections import deque
 
 LEVELS = ("silent", "warning", "info", "debug")
 
+
+class Loss:
+    """What is said of one kind of loss, the numbers of items that are not said yet, and when it was said last.
+
+    Numbers are added and taken away one by one, which no other thread can come between: a lock could be held at a
+    fork.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.unsaid: deque[int] = deque()
+        self.last: float | None = None
+
+    def take(self) -> int:
+        """Return how many items are not said yet; they are now."""
+        total = 0
+        with contextlib.suppress(IndexError):
+            while True:
+                total += self.unsaid.popleft()
+        return total
+
+
 _said: set[str] = set()
-# Process id and key → what is said, how many items are not said yet, and when it was said last.
-_losses: dict[tuple[int, str], tuple[str, int, float | None]] = {}
+# Process id and key → what is lost.
+_losses: dict[tuple[int, str], Loss] = {}
 # Seconds between two lines about the same kind of loss.
 _PAUSE = 60.0
 _level = 1
@@ -36,20 +59,25 @@ def warn(key: str, text: str, level: str = "warning") -> None:
 
 def lost(key: str, text: str, count: int) -> None:
     """Count lost items, and say `text` with their number in the place of {count}: for each `key` once a minute."""
-    _, unsaid, last = _losses.get((os.getpid(), key), (text, 0, None))
-    _losses[os.getpid(), key] = (text, unsaid + count, last)
+    loss = _losses.setdefault((os.getpid(), key), Loss(text))
+    # The newest says why.
+    loss.text = text
+    loss.unsaid.append(count)
     say_lost()
 
 
 def say_lost(*, at_end: bool = False) -> None:
     """Say what was lost since a line was last written about it, a minute ago or more; `at_end` at once."""
     now = time.monotonic()
-    for (pid, key), (text, unsaid, last) in list(_losses.items()):
+    for (pid, _), loss in list(_losses.items()):
         # A forked child has a copy of what its parent will say.
-        if pid == os.getpid() and unsaid and (at_end or last is None or now - last >= _PAUSE):
-            _losses[pid, key] = (text, 0, now)
+        if pid != os.getpid() or not (at_end or loss.last is None or now - loss.last >= _PAUSE):
+            continue
+        count = loss.take()
+        if count:
+            loss.last = now
             if _level:
-                _write(text.replace("{count}", str(unsaid)))
+                _write(loss.text.replace("{count}", str(count)))
 
 
 def _write(text: str) -> None:
