@@ -12,7 +12,18 @@ FIRST_DELAY = 1.0
 
 
 def send(lines: Spool, transport: Transport, end: float) -> tuple[int, str]:
-    """Post what nobody else looks after until `end`, a monotonic time; return how many items went, and why not all."""
+    """Post what nobody else looks after until `end`, a monotonic time; return how many items went, and why not all.
+
+    Both are closed then.
+    """
+    try:
+        return _send(lines, transport, end)
+    finally:
+        lines.close()
+        transport.close()
+
+
+def _send(lines: Spool, transport: Transport, end: float) -> tuple[int, str]:
     sent, delay = 0, FIRST_DELAY
     while True:
         more = lines.adopt()

@@ -41,11 +41,7 @@ def command(seconds: float) -> None:
     except StoreError as error:
         stop(str(error))
     lines = spool.open_spool(base, destination, chosen.spool_size << 20)
-    try:
-        sent, reason = leftovers.send(lines, transport, time.monotonic() + seconds)
-    finally:
-        lines.close()
-        transport.close()
+    sent, reason = leftovers.send(lines, transport, time.monotonic() + seconds)
     left, held = segments.survey(os.path.join(base, destination))
     text = report(f"{counted(sent)} {where}", left, reason, held, elsewhere(base, destination))
     click.echo(printable(f"autotrace: {text}", sys.stdout.encoding))

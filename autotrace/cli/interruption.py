@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import contextmanager
-from typing import Any, Iterator, NoReturn
+from typing import Any, Callable, Iterator, NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -16,16 +16,23 @@ class Interrupted(BaseException):
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Raise Interrupted in the body when a signal asks for the end; another signal does not disturb what follows."""
+    with handled(_interrupt):
+        yield
+
+
+@contextmanager
+def handled(handler: Callable[[int, Any], object]) -> Iterator[None]:
+    """Have `handler` called in the body when a signal asks for the end."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         for number in SIGNALS:
             # What nohup had ignored stays ignored.
             if before[number] != signal.SIG_IGN:
-                signal.signal(number, _interrupt)
+                signal.signal(number, handler)
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, known in before.items():
+            signal.signal(number, known)
 
 
 def _interrupt(number: int, frame: Any) -> NoReturn:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 from contextlib import suppress
 from typing import Any, Callable
 
 from autotrace import guard
-from autotrace.cli.interruption import SIGNALS
+from autotrace.cli.interruption import handled
 from autotrace.exporters import local
 from autotrace.local.access import Access
 from autotrace.settings import Settings
@@ -44,12 +43,7 @@ def serve(found: Settings, host: str, port: int, browser: bool, say: Callable[[s
         received.append(number)
         server.stop()
 
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    for number, handler in before.items():
-        # What nohup had ignored stays ignored.
-        if handler != signal.SIG_IGN:
-            signal.signal(number, end)
-    try:
+    with handled(end):
         url = f"http://{f'[{host}]' if ':' in host else host}:{server.port}/"
         say(url, file)
         sys.stdout.flush()
@@ -63,9 +57,6 @@ def serve(found: Settings, host: str, port: int, browser: bool, say: Callable[[s
         ingestion.close()
         # The store may be deleted now: nothing of it must come back.
         collector.join(GRACE)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     return received[0]
 
 

@@ -6,12 +6,11 @@ import hashlib
 import time
 from typing import TYPE_CHECKING, Any, Callable
 
-from .. import guard, leftovers, spool
-from ..directories import private_directory
+from .. import guard, leftovers
 from ..local.place import StoreError, path_of
 from ..local.store import Store
 from ..sender import Answer
-from .spooled import SpooledExporter
+from .spooled import SpooledExporter, spool_of
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -82,13 +81,5 @@ def open_exporter(settings: Settings, application: str, chosen: Any) -> SpooledE
 
 def collect(settings: Settings) -> None:
     """Bring into the store what processes that are gone have left in its spool; StoreError where there is no store."""
-    base = private_directory(settings.spool_dir)
-    if base is None:
-        return
-    lines = spool.open_spool(base, destination_of(settings), settings.spool_size << 20)
-    transport = transport_of(settings)
-    try:
-        leftovers.send(lines, transport, time.monotonic() + PATIENCE)
-    finally:
-        lines.close()
-        transport.close()
+    lines, transport = spool_of(settings, destination_of(settings)), transport_of(settings)
+    leftovers.send(lines, transport, time.monotonic() + PATIENCE)
