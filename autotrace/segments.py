@@ -24,6 +24,8 @@ _LARGEST = 2 * SEGMENT_SIZE
 _HEADER = 16
 # More than a line has.
 _LINE = 1 << 17
+# Seconds that the process which made a file has to lock it.
+_BEGINNING = 60.0
 _SUFFIX = ".lines"
 # Not to follow, not to hand on to other programs, and not to wait: a name may stand for anything.
 _FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -182,22 +184,16 @@ def say_memory(error: OSError) -> None:
 
 
 def _create(directory: str) -> Segment:
-    # A process that looks for segments may get at the lock first, and removes the file: it is empty.
-    for _ in range(3):
-        path = os.path.join(directory, f"{time.time_ns():020d}-{os.getpid()}{_SUFFIX}")
-        segment = Segment(os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600), path, _HEADER, _HEADER)
-        try:
-            fcntl.flock(segment.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            segment.mark(_HEADER)
-            if segment.outlives():
-                return segment
-        except BlockingIOError:
-            pass
-        except OSError:
-            segment.close(delete=True)
-            raise
-        segment.close(delete=False)
-    raise OSError(errno.EBUSY, "another process takes every new file")
+    path = os.path.join(directory, f"{time.time_ns():020d}-{os.getpid()}{_SUFFIX}")
+    segment = Segment(os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600), path, _HEADER, _HEADER)
+    try:
+        # Whoever looks for segments leaves it alone while it has no header.
+        fcntl.flock(segment.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        segment.mark(_HEADER)
+    except OSError:
+        segment.close(delete=True)
+        raise
+    return segment
 
 
 def take_over(path: str) -> Segment | None:
@@ -207,6 +203,10 @@ def take_over(path: str) -> Segment | None:
     except OSError:
         return None
     try:
+        found = os.fstat(fd)
+        if found.st_size == 0 and time.time() - found.st_mtime < _BEGINNING:
+            # Its process is about to lock it.
+            raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK))
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         found = os.fstat(fd)
         # One that was delivered in between is gone; one with a second name is somebody's own.

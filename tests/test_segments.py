@@ -12,6 +12,7 @@ from typing import Iterator
 import pytest
 
 from autotrace import sender, spool
+from autotrace.segments import take_over
 from autotrace.sender import Journal
 from tests.endpoint import Endpoint
 from tests.journals import hurry, line, make_journal, numbers, segments
@@ -224,3 +225,15 @@ def test_what_is_dropped_on_its_way_is_counted_only_if_it_is_lost(
     assert arrived[0] == 0
     assert len(set(arrived)) == len(arrived)
     assert said_lost(capfd.readouterr().err) == 6000 - len(arrived) > 0
+
+
+def test_a_segment_that_is_begun_is_taken_by_nobody(tmp_path: pathlib.Path) -> None:
+    # As it is between the moment when its process makes it and the one when it locks it.
+    path = tmp_path / "00000000000000000001-1.lines"
+    path.touch(0o600)
+    assert take_over(str(path)) is None
+    assert path.exists()
+    an_hour_ago = time.time() - 3600
+    os.utime(path, (an_hour_ago, an_hour_ago))
+    assert take_over(str(path)) is None
+    assert not path.exists()

@@ -260,6 +260,9 @@ def test_segments_of_processes_that_are_gone(what: str, endpoint: Endpoint, tmp_
     damage, expected = DAMAGE[what]
     path = leave(tmp_path / "spool", endpoint, count=3)
     path.write_bytes(damage(path.read_bytes()))
+    # What has just been made is somebody's who is about to write.
+    long_ago = time.time() - 120
+    os.utime(path, (long_ago, long_ago))
     journal = make_journal(tmp_path / "spool", endpoint)
     journal.spool.append(line(9))
     assert endpoint.wait_for(len(expected) + 1)

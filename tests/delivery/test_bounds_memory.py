@@ -103,10 +103,6 @@ def test_sixty_thousand_requests_leave_a_process_as_it_was(
         assert max(endpoint.counts().values()) == 1
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="in about one run of five a segment goes uncounted when eight processes make room at once; not found yet",
-)
 def test_many_processes_share_one_limit(tmp_path: pathlib.Path, endpoint: Endpoint) -> None:
     processes, each = 8, 4000
     env = {**environment(tmp_path, endpoint), "AUTOTRACE_SPOOL_SIZE": "1"}
@@ -119,12 +115,14 @@ def test_many_processes_share_one_limit(tmp_path: pathlib.Path, endpoint: Endpoi
             time.sleep(0.01)
     done = [future.result() for future in running]
     print("largest size of the spool:", most)  # noqa: T201
-    # Two that begin a segment at the same moment do not see each other's.
-    assert most <= MEGABYTE + 2 * MEGABYTE // 16
+    # Those that begin a segment at the same moment do not see each other's.
+    assert most <= MEGABYTE + processes * MEGABYTE // 16
     kept = unsent(tmp_path / "spool")
     assert kept > 500
     endpoint.accept()
-    kept -= said_lost(send_the_rest(env))
+    # It needs room for a segment of its own.
+    dropped = said_lost(send_the_rest(env))
+    assert len(endpoint.requests()) == kept - dropped + 1
     assert max(endpoint.counts().values()) == 1
     numbers = collections.defaultdict(list)
     for item in endpoint.requests():
