@@ -56,8 +56,9 @@ def run(say: Say, show: Show | None) -> None:
 
 
 def clean_up(folder: Path, running: Sequence[servers.Server]) -> None:
-    """Stop the servers and delete their files; a signal that asks for the end waits for that."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+    """Stop the servers and delete their files; a signal that asks for the end, which comes with that, is ignored."""
+    # Ignored, not blocked: the main thread also runs the handlers of signals that other threads take.
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDS}
     try:
         servers.stop(running)
         for _ in range(20):
@@ -67,7 +68,8 @@ def clean_up(folder: Path, running: Sequence[servers.Server]) -> None:
             # A worker may outlive its server by a moment, and write.
             time.sleep(0.1)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def start(folder: Path, store: Path, running: list[servers.Server], say: Say) -> dict[str, int]:
