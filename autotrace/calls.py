@@ -5,18 +5,18 @@ from __future__ import annotations
 from contextvars import ContextVar
 from functools import wraps
 from time import perf_counter_ns, time_ns
-from typing import Any, Callable, Iterable, Tuple
+from typing import Any, Callable, Sequence, Tuple
 
 from . import guard
 from .current import CURRENT, request_here
 from .dependencies import CLIENT
 from .exceptions import hide_frame
-from .ids import new_ids
+from .ids import new_span_id
 from .opencensus import enclosing_span, is_exporter, own_tracer
 from .propagation import headers_of
 from .spans import context_of, describe_call, end_left_open, export_span, span_outside
 
-Headers = Iterable[Tuple[str, str]]
+Headers = Sequence[Tuple[str, str]]
 
 # The kind of messages that are published.
 QUEUE = "Queue Message | celery"
@@ -32,21 +32,18 @@ class Call:
     """
 
     is_told = True
-    __slots__ = (
-        "clock", "code", "data", "duration", "id", "is_open", "kind", "name", "parent_id", "recording", "started",
-        "success", "target",
-    )  # fmt: skip
+    # Defaults of the class: a call sets what differs.
+    name = target = data = ""
+    code = "0"
+    success = True
+    is_open = True
+    duration = 0
 
     def __init__(self, recording: Any, kind: str, parent_id: str | None, call_id: str) -> None:
         self.recording = recording
         self.kind = kind
         self.parent_id = parent_id
         self.id = call_id
-        self.name = self.target = self.data = ""
-        self.code = "0"
-        self.success = True
-        self.is_open = True
-        self.duration = 0
         self.started = time_ns()
         self.clock = perf_counter_ns()
 
@@ -80,7 +77,6 @@ class Call:
 class Untold(Call):
     """A call of which no item is made, though it carries the trace on: of a trace that is not kept, say."""
 
-    __slots__ = ()
     is_told = False
 
     def _export(self) -> None:
@@ -89,8 +85,6 @@ class Untold(Call):
 
 class Covered(Untold):
     """A call that the application has a span for."""
-
-    __slots__ = ("span",)
 
     def __init__(self, recording: Any, kind: str, span: Any) -> None:
         super().__init__(recording, kind, span.span_id, span.span_id)
@@ -110,8 +104,6 @@ class OwnCall(Call):
 
     The span is never the current one: calls may end in any order, or not at all.
     """
-
-    __slots__ = ("span", "tracer")
 
     def __init__(self, tracer: Any, span: Any, kind: str) -> None:
         self.tracer = tracer
@@ -141,19 +133,29 @@ def begin(kind: str, host: str = "", port: int | None = None, *, carries: bool =
     That is so outside of requests, in requests that are not recorded, inside of another call, for hosts that the
     settings hide, and for exporters. With `carries`, the call may be one that is only to pass the trace on.
     """
-    outer = enclosing()
-    if outer is not None and is_part(kind, outer.kind):
-        return None
-    if CURRENT.get() is None:
+    outer: Call | None = CALL.get()
+    if outer is not None:
+        if not outer.is_open:
+            # A task that began in a call may outlive it.
+            outer = None
+        elif is_part(kind, outer.kind):
+            return None
+    recording = CURRENT.get()
+    if recording is None:
         tracer = own_tracer()
         return None if tracer is None else begin_own(tracer, kind)
-    recording = request_here()
-    if recording is None or is_exporter() or is_hidden(recording.recorder.hidden_hosts, host, port):
+    # Most are made in a request that runs: what a call more costs, it costs each of them.
+    if not recording.live or recording.within is not None:
+        recording = request_here()
+    if recording is None or is_exporter():
+        return None
+    hidden = recording.recorder.hidden_hosts
+    if hidden and is_hidden(hidden, host, port):
         return None
     parent_id = recording.span_id
     if not recording.sampled:
         return Untold(recording, kind, parent_id, parent_id) if carries else None
-    span = enclosing_span(recording)
+    span = enclosing_span(recording) if recording.touched else None
     if outer is not None and outer.is_told:
         # Of what the application does in the middle of a call: a function of its own in a database, say.
         parent_id = outer.id
@@ -162,7 +164,7 @@ def begin(kind: str, host: str = "", port: int | None = None, *, carries: bool =
             # The application has a span for this very call.
             return Covered(recording, kind, span)
         parent_id = span.span_id
-    return Call(recording, kind, parent_id, new_ids()[1])
+    return Call(recording, kind, parent_id, new_span_id())
 
 
 def is_part(kind: str, outer: str) -> bool:
@@ -175,15 +177,9 @@ def is_part(kind: str, outer: str) -> bool:
     return kind == outer or not {kind, outer} & {"Http", "redis", QUEUE}
 
 
-def enclosing() -> Call | None:
-    """Return the call that runs in this context, None for none: a task that began in one may outlive it."""
-    call: Call | None = CALL.get()
-    return call if call is not None and call.is_open else None
-
-
 def is_hidden(hosts: frozenset[str], host: str, port: int | None) -> bool:
     """Tell whether calls to a host are not recorded; `hosts` has `host` and `host:port`, in lower case."""
-    if not hosts or not host:
+    if not host:
         return False
     host = host.lower()
     spelled = f"[{host}]" if ":" in host else host

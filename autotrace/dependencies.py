@@ -1,4 +1,4 @@
-"""Outgoing calls and OpenCensus spans as the fields of a RemoteDependencyData (version 2 of the service's schema)."""
+"""OpenCensus spans as the fields of a RemoteDependencyData (version 2 of the service's schema)."""
 
 from __future__ import annotations
 
@@ -11,28 +11,12 @@ from .properties import text_of, texts
 from .times import timestamp
 
 if TYPE_CHECKING:
-    from .calls import Call
     from .recorder import Recording
 
 # opencensus.trace.span.SpanKind.CLIENT
 CLIENT = 2
 # So many are within the limit of a property's value.
 _LINKS_LIMIT = 100
-
-
-def of_call(call: Call) -> dict[str, Any]:
-    """Return what a finished call says."""
-    return {
-        "ver": 2,
-        "id": call.id,
-        "name": clean(call.name, NAME_LIMIT) or call.kind,
-        "duration": times.duration(call.duration),
-        "resultCode": clean(call.code, NAME_LIMIT),
-        "success": call.success,
-        "type": call.kind,
-        "target": clean(call.target, NAME_LIMIT),
-        "data": clean(call.data, DATA_LIMIT),
-    }
 
 
 def of_span(recording: Recording, data: Any) -> tuple[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from json.encoder import encode_basestring as _quote
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping, NamedTuple
 
 from . import dependencies, exceptions, guard, messages, synthetic, urls
-from .limits import AGENT_LIMIT, ITEM_LIMIT, NAME_LIMIT, VALUE_LIMIT, clean
+from .limits import AGENT_LIMIT, DATA_LIMIT, ITEM_LIMIT, NAME_LIMIT, VALUE_LIMIT, clean
 from .properties import longest
 from .properties import texts as texts_of
 from .times import duration as duration_of
@@ -72,18 +72,10 @@ class Lines:
         self._key = identity.key
         self._pid = str(identity.pid)
         self._properties = _dump({"process.pid": self._pid})[1:-1]
-        key = _escaped(_quote(identity.key))
-        self._call = (
-            '{"ver":1,"name":"Microsoft.ApplicationInsights.RemoteDependency","time":"%s%06dZ",%s"iKey":'
-            + key
-            + ',"tags":{%s},"data":{"baseType":"RemoteDependencyData","baseData":{"ver":2,"id":"%s","name":%s,'
-            '"duration":"%s","resultCode":%s,"success":%s,"type":%s,"target":%s,"data":%s,"properties":{'
-            + _escaped(self._properties)
-            + _END
-        )
         self._trusts_proxies = trusted_proxies > 0
         self._templates: dict[tuple[Any, ...], str] = {}
         self._clients: dict[tuple[Any, ...], str] = {}
+        self._call_parts: dict[tuple[Any, ...], tuple[str, str, str]] = {}
         # The last second that was formatted: a busy server formats thousands of times in it.
         self._second = (-1, "")
 
@@ -137,28 +129,46 @@ class Lines:
 
     def calls(self, recording: Recording, ended: Iterable[Call]) -> Iterator[bytes]:
         """Yield the wire lines of finished outgoing calls; one that cannot be told costs no other."""
+        rate, operation = self._context(recording)
         for call in ended:
             try:
-                yield self.call(recording, call)
+                yield self._call(recording, call, rate, operation)
             except Exception as error:
                 guard.failed("telling an outgoing call", error)
 
-    def call(self, recording: Recording, call: Call) -> bytes:
+    def _call(self, recording: Recording, call: Call, rate: str, operation: str) -> bytes:
         """Return the wire line of a finished outgoing call: a dependency item."""
-        base = dependencies.of_call(call)
-        tags, sampled = self._context(recording, call.parent_id or recording.span_id)
+        shape = (call.kind, call.target, call.code, call.success)
+        before, tags, end = self._call_parts.get(shape) or self._parts_of_calls(shape)
         second, rest = self._start_of(call.started)
-        # In place of `_dump`, which costs three times as much.
-        line = self._call % (
-            second, rest, sampled, tags, base["id"], _quote(base["name"]), base["duration"],
-            _quote(base["resultCode"]), "true" if base["success"] else "false", _quote(base["type"]),
-            _quote(base["target"]), _quote(base["data"]),
-        )  # fmt: skip
-        encoded = line.encode("utf-8", "replace")
-        if len(encoded) <= ITEM_LIMIT:
-            return encoded
-        base["properties"] = {"process.pid": self._pid}
-        return self._dependency(recording, timestamp(call.started), base, call.parent_id)
+        took = call.duration // 100
+        name, parent, data = call.name or call.kind, call.parent_id or recording.span_id, call.data[:DATA_LIMIT]
+        while True:
+            # `%` costs three times as much.
+            line = "".join((
+                before, second, f'{rest:06d}Z",', rate, tags, operation, ',"ai.operation.parentId":"', parent,
+                '"},"data":{"baseType":"RemoteDependencyData","baseData":{"ver":2,"id":"', call.id, '","duration":"',
+                _SECOND % took if 0 < took < 10_000_000 else duration_of(call.duration),
+                '","name":', _quote(name[:NAME_LIMIT]), ',"data":', _quote(data), end,
+            ))  # fmt: skip
+            encoded = line.encode("utf-8", "replace")
+            if len(encoded) <= ITEM_LIMIT:
+                return encoded
+            # Of its texts only this one is that long.
+            data = data[: len(data) // 2]
+
+    def _parts_of_calls(self, shape: tuple[str, str, str, bool]) -> tuple[str, str, str]:
+        """Return the parts of a line that calls of one shape have in common."""
+        kind, target, code, success = shape
+        end = (
+            f',"type":{_quote(kind)},"target":{_quote(target[:NAME_LIMIT])},"resultCode":{_quote(code[:NAME_LIMIT])},'
+            f'"success":{"true" if success else "false"},"properties":{{{self._properties}{_END}'
+        )
+        name = '"name":"Microsoft.ApplicationInsights.RemoteDependency"'
+        parts = f'{{"ver":1,{name},"iKey":{_quote(self._key)},"time":"', f'"tags":{{{self._tags},', end
+        if sum(map(len, shape[:3])) <= _LONGEST_CACHED:
+            urls.remember(self._call_parts, shape, parts)
+        return parts
 
     def _start_of(self, moment: int) -> tuple[str, int]:
         """Return a time in nanoseconds since 1970 as text up to its seconds, and its microseconds."""
@@ -169,13 +179,13 @@ class Lines:
             known = self._second = (second, timestamp(moment)[:20])
         return known[1], rest // 1000
 
-    def _context(self, recording: Recording, parent_id: str) -> tuple[str, str]:
-        """Return the tags of an item below a request, and what tells its rate, as parts of a line."""
-        tags = f'{self._tags},"ai.operation.id":"{recording.trace_id}","ai.operation.parentId":"{parent_id}"'
+    def _context(self, recording: Recording) -> tuple[str, str]:
+        """Return what tells the rate of items below a request, and the tags of its operation, as parts of a line."""
+        tags = f'"ai.operation.id":"{recording.trace_id}"'
         method = recording.environ.get("REQUEST_METHOD")
         if method and recording.find_route() is not None:
             tags += f',"ai.operation.name":{_quote(_operation(method, recording.mount, recording.route))}'
-        return tags, "" if recording.rate >= 100 else f'"sampleRate":{recording.rate!r},'
+        return "" if recording.rate >= 100 else f'"sampleRate":{recording.rate!r},', tags
 
     def _dependency(self, recording: Recording, started: str, base: dict[str, Any], parent: str | None) -> bytes:
         item = self._item("RemoteDependency", started, recording, base)

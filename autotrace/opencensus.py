@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .propagation import Remote
 
 NO_TRACER = execution_context._tracer_slot.default()
-_is_marked = execution_context._exporter_slot.get
+_is_marked = execution_context._exporter_slot.contextvar.get
 
 
 class RequestSlot:
@@ -77,7 +77,7 @@ class RequestSlot:
 
 def is_exporter() -> bool:
     """Tell whether this is a thread that exports, of ours or of OpenCensus: its calls and log lines are nobody's."""
-    return SENDING.get() or _is_marked()
+    return SENDING.get() or _is_marked(False)
 
 
 def own_tracer() -> Any:

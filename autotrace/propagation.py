@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Iterable, Iterator, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 _VERSION_00 = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]([0-9a-f])").fullmatch
 _OTHER_VERSION = re.compile(
@@ -124,7 +124,7 @@ EXTRACTS: Mapping[str, Extract] = {"tracecontext": tracecontext, "b3": b3}
 
 def headers_of(
     extract: Extract, trace_id: str, span_id: str, sampled: bool, tracestate: str | None
-) -> Iterable[tuple[str, str]]:
+) -> Sequence[tuple[str, str]]:
     """Return the headers of a call to another service that `extract` would read there."""
     if extract is tracecontext:
         parent = ("traceparent", f"00-{trace_id}-{span_id}-{'01' if sampled else '00'}")

@@ -92,7 +92,7 @@ def _write_headers(original: Any) -> Any:
 
 
 def _with_context(headers: Any, call: Any) -> Any:
-    added = http.headers(call, {name.lower() for name in headers})
+    added = http.headers(call, {name.lower() for name in headers}.__contains__)
     if added:
         headers = headers.copy()
         for name, value in added:

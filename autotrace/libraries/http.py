@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Container
+from functools import lru_cache
+from typing import Any, Callable, Iterable
 from urllib.parse import urlsplit
 
 from .. import calls, guard, urls
@@ -19,11 +20,20 @@ def begin(method: str, scheme: str, host: str, port: int | None, path: str) -> c
     port = port or _DEFAULT_PORTS.get(scheme)
     call = calls.begin("Http", host, port, carries=True)
     if call is not None:
-        call.target = calls.target_of(host, port, _DEFAULT_PORTS.get(scheme))
-        path, shown = urls.without_values(path)
+        call.target, site = _site(scheme, host, port)
+        shown = path
+        if "?" in path or "#" in path:
+            path, shown = urls.without_values(path)
         call.name = f"{method.upper()} {path}"
-        call.data = f"{scheme}://{call.target}{shown}"
+        call.data = site + shown
     return call
+
+
+@lru_cache(maxsize=100)
+def _site(scheme: str, host: str, port: int | None) -> tuple[str, str]:
+    """Return how a service is called, and the part of its URLs in front of the path."""
+    target = calls.target_of(host, port, _DEFAULT_PORTS.get(scheme))
+    return target, f"{scheme}://{target}"
 
 
 def _absolute(url: str, scheme: str, host: str, port: int | None) -> tuple[str, str, int | None, str]:
@@ -49,12 +59,12 @@ def answered(call: calls.Call, response: Any) -> None:
         guard.failed("reading an answer", error)
 
 
-def headers(call: calls.Call, said: Container[str]) -> list[tuple[str, str]]:
-    """Return the headers that make a request a part of `call`; `said` are those that it has, in lower case.
+def headers(call: calls.Call, says: Callable[[str], bool]) -> Iterable[tuple[str, str]]:
+    """Return the headers that make a request a part of `call`; `says` tells whether it has one, named in lower case.
 
     One that says itself of which trace it is gets none: half of a context belongs to no trace.
     """
-    added = list(call.headers())
-    if added and added[0][0].lower() in said:
-        return []
-    return [(name, value) for name, value in added if name.lower() not in said]
+    added = call.headers()
+    if not added or says(added[0][0].lower()):
+        return ()
+    return added if len(added) == 1 else [(name, value) for name, value in added if not says(name.lower())]

@@ -65,7 +65,9 @@ def _with_headers(request: Any, call: Any) -> Any:
     """Return a request that passes the trace on; the one of the application stays as it is."""
     try:
         said = {name.decode("latin-1").lower() for name, _ in request.headers}
-        added = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in http.headers(call, said)]
+        added = [
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in http.headers(call, said.__contains__)
+        ]
         if added:
             request = copy.copy(request)
             request.headers = [*request.headers, *added]

@@ -36,7 +36,9 @@ def _traced(original: Any) -> Any:
             raise
         finally:
             kept.pop(OUTER, None)
-        http.answered(call, response)
+        if call.is_open:
+            # It was not http.client that read the answer.
+            http.answered(call, response)
         return response
 
     return _make_request
