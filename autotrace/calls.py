@@ -31,21 +31,17 @@ class Call:
     span id of the request or span that it belongs to. `started` is in nanoseconds since 1970.
     """
 
+    # Defaults of the class: a call sets what differs. There is no __init__, which would be one call more.
     is_told = True
-    # Defaults of the class: a call sets what differs.
-    name = target = data = ""
+    is_open = True
+    kind = name = target = data = id = ""
     code = "0"
     success = True
-    is_open = True
     duration = 0
-
-    def __init__(self, recording: Any, kind: str, parent_id: str | None, call_id: str) -> None:
-        self.recording = recording
-        self.kind = kind
-        self.parent_id = parent_id
-        self.id = call_id
-        self.started = time_ns()
-        self.clock = perf_counter_ns()
+    recording: Any = None
+    parent_id: str | None = None
+    started: int
+    clock: int
 
     def fail(self, error: BaseException, code: str = "") -> None:
         """End the call, which raised `error`; `code` is what the service called it."""
@@ -59,7 +55,7 @@ class Call:
             self.is_open = False
             self.duration = perf_counter_ns() - self.clock
             try:
-                self._export()
+                self.recording.hold(self)
             except Exception as error:
                 guard.failed("exporting an outgoing call", error)
 
@@ -70,25 +66,21 @@ class Call:
         state = None if remote is None else remote.tracestate
         return headers_of(recording.recorder.extract, recording.trace_id, self.id, recording.sampled, state)
 
-    def _export(self) -> None:
-        self.recording.hold(self)
-
 
 class Untold(Call):
     """A call of which no item is made, though it carries the trace on: of a trace that is not kept, say."""
 
     is_told = False
 
-    def _export(self) -> None:
-        pass
+    def finish(self) -> None:
+        """End the call."""
+        self.is_open = False
 
 
 class Covered(Untold):
     """A call that the application has a span for."""
 
-    def __init__(self, recording: Any, kind: str, span: Any) -> None:
-        super().__init__(recording, kind, span.span_id, span.span_id)
-        self.span = span
+    span: Any
 
     def fail(self, error: BaseException, code: str = "") -> None:
         """End the call, which raised `error`, and its span where nobody else will."""
@@ -105,18 +97,22 @@ class OwnCall(Call):
     The span is never the current one: calls may end in any order, or not at all.
     """
 
-    def __init__(self, tracer: Any, span: Any, kind: str) -> None:
-        self.tracer = tracer
-        self.span = span
-        super().__init__(None, kind, None, span.span_id)
+    span: Any
+    tracer: Any
 
     def headers(self) -> Headers:
         """Return the headers that the application's propagator writes."""
         return tuple(self.tracer.propagator.to_headers(context_of(self.tracer, self.span)).items())
 
-    def _export(self) -> None:
-        describe_call(self, self.span)
-        export_span(self.tracer, self.span)
+    def finish(self) -> None:
+        """End the call and its span, and hand that to the application's exporter; only the first time counts."""
+        if self.is_open:
+            self.is_open = False
+            try:
+                describe_call(self, self.span)
+                export_span(self.tracer, self.span)
+            except Exception as error:
+                guard.failed("exporting an outgoing call", error)
 
 
 def begin_own(tracer: Any, kind: str) -> OwnCall | None:
@@ -124,7 +120,10 @@ def begin_own(tracer: Any, kind: str) -> OwnCall | None:
     span = span_outside(tracer)
     if span is None or getattr(span.parent_span, "span_kind", None) == CLIENT:
         return None
-    return OwnCall(tracer, span, kind)
+    call = OwnCall()
+    call.tracer, call.span, call.kind, call.id = tracer, span, kind, span.span_id
+    call.started, call.clock = time_ns(), perf_counter_ns()
+    return call
 
 
 def begin(kind: str, host: str = "", port: int | None = None, *, carries: bool = False) -> Call | None:
@@ -152,19 +151,29 @@ def begin(kind: str, host: str = "", port: int | None = None, *, carries: bool =
     hidden = recording.recorder.hidden_hosts
     if hidden and is_hidden(hidden, host, port):
         return None
+    call = Call()
     parent_id = recording.span_id
     if not recording.sampled:
-        return Untold(recording, kind, parent_id, parent_id) if carries else None
-    span = enclosing_span(recording) if recording.touched else None
-    if outer is not None and outer.is_told:
+        if not carries:
+            return None
+        call = Untold()
+        call.id = parent_id
+    elif outer is not None and outer.is_told:
         # Of what the application does in the middle of a call: a function of its own in a database, say.
         parent_id = outer.id
-    elif span is not None:
+    elif recording.touched and (span := enclosing_span(recording)) is not None:
+        parent_id = span.span_id
         if span.span_kind == CLIENT:
             # The application has a span for this very call.
-            return Covered(recording, kind, span)
-        parent_id = span.span_id
-    return Call(recording, kind, parent_id, new_span_id())
+            call = Covered()
+            call.span, call.id = span, parent_id
+    call.id = call.id or new_span_id()
+    call.parent_id = parent_id
+    call.recording = recording
+    call.kind = kind
+    call.started = time_ns()
+    call.clock = perf_counter_ns()
+    return call
 
 
 def is_part(kind: str, outer: str) -> bool:
@@ -258,7 +267,9 @@ def traced_async(
 
 def begun(describe: Callable[..., Call | None], args: Any, kwargs: Any) -> Call | None:
     """Return the call that `describe` begins; None where there is none, or it fails."""
-    if CURRENT.get() is None and own_tracer() is None:
+    current = CURRENT.get()
+    # The most common answers first: outside of requests, and in one that is not recorded.
+    if own_tracer() is None if current is None else current.recorder is None and current.within is None:
         return None
     try:
         return describe(*args, **kwargs)

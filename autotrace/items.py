@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _dump: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 # The duration of most requests: less than a second.
 _SECOND = "0.00:00:00.%07d"
-# How the line of a request ends.
-_END = "}}}}\n"
+# How the lines of a request and of a call end.
+_END, _END_OF_CALL = "}}}}\n", "}}}\n"
 # Methods whose name may appear in an operation name; anything else a client invents is counted as one.
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
 # What strangers send may be long: it is not kept in memory.
@@ -127,42 +127,46 @@ class Lines:
             for annotation in data.annotations or ():
                 yield self.message(recording, messages.of_annotation(annotation, data.span_id))
 
-    def calls(self, recording: Recording, ended: Iterable[Call]) -> Iterator[bytes]:
-        """Yield the wire lines of finished outgoing calls; one that cannot be told costs no other."""
+    def calls(self, recording: Recording, ended: Iterable[Call]) -> list[bytes]:
+        """Return the wire lines of finished outgoing calls; one that cannot be told costs no other.
+
+        In one function: what a small one more costs, it costs each call.
+        """
         rate, operation = self._context(recording)
+        lines = []
         for call in ended:
             try:
-                yield self._call(recording, call, rate, operation)
+                shape = (call.kind, call.target, call.code, call.success)
+                before, tags, end = self._call_parts.get(shape) or self._parts_of_calls(shape)
+                second, rest = self._start_of(call.started)
+                took = call.duration // 100
+                data = call.data[:DATA_LIMIT]
+                # `%` costs three times as much.
+                parts = [
+                    before, second, f'{rest:06d}Z",', rate, tags, operation, ',"ai.operation.parentId":"',
+                    call.parent_id or recording.span_id,
+                    '"},"data":{"baseType":"RemoteDependencyData","baseData":{"ver":2,"id":"', call.id,
+                    '","duration":"',
+                    _SECOND % took if 0 < took < 10_000_000 else duration_of(call.duration),
+                    '","name":', _quote((call.name or call.kind)[:NAME_LIMIT]), end, _quote(data), _END_OF_CALL,
+                ]  # fmt: skip
+                line = "".join(parts).encode("utf-8", "replace")
+                while len(line) > ITEM_LIMIT:
+                    # Of its texts only this one is that long.
+                    data = data[: len(data) // 2]
+                    parts[-2] = _quote(data)
+                    line = "".join(parts).encode("utf-8", "replace")
+                lines.append(line)
             except Exception as error:
                 guard.failed("telling an outgoing call", error)
-
-    def _call(self, recording: Recording, call: Call, rate: str, operation: str) -> bytes:
-        """Return the wire line of a finished outgoing call: a dependency item."""
-        shape = (call.kind, call.target, call.code, call.success)
-        before, tags, end = self._call_parts.get(shape) or self._parts_of_calls(shape)
-        second, rest = self._start_of(call.started)
-        took = call.duration // 100
-        name, parent, data = call.name or call.kind, call.parent_id or recording.span_id, call.data[:DATA_LIMIT]
-        while True:
-            # `%` costs three times as much.
-            line = "".join((
-                before, second, f'{rest:06d}Z",', rate, tags, operation, ',"ai.operation.parentId":"', parent,
-                '"},"data":{"baseType":"RemoteDependencyData","baseData":{"ver":2,"id":"', call.id, '","duration":"',
-                _SECOND % took if 0 < took < 10_000_000 else duration_of(call.duration),
-                '","name":', _quote(name[:NAME_LIMIT]), ',"data":', _quote(data), end,
-            ))  # fmt: skip
-            encoded = line.encode("utf-8", "replace")
-            if len(encoded) <= ITEM_LIMIT:
-                return encoded
-            # Of its texts only this one is that long.
-            data = data[: len(data) // 2]
+        return lines
 
     def _parts_of_calls(self, shape: tuple[str, str, str, bool]) -> tuple[str, str, str]:
         """Return the parts of a line that calls of one shape have in common."""
         kind, target, code, success = shape
         end = (
             f',"type":{_quote(kind)},"target":{_quote(target[:NAME_LIMIT])},"resultCode":{_quote(code[:NAME_LIMIT])},'
-            f'"success":{"true" if success else "false"},"properties":{{{self._properties}{_END}'
+            f'"success":{"true" if success else "false"},"properties":{{{self._properties}}},"data":'
         )
         name = '"name":"Microsoft.ApplicationInsights.RemoteDependency"'
         parts = f'{{"ver":1,{name},"iKey":{_quote(self._key)},"time":"', f'"tags":{{{self._tags},', end

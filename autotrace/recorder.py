@@ -97,7 +97,7 @@ class Recording:
     # Exceptions that were told while the request ran.
     told: tuple[exceptions.Failure, ...] = ()
     # Outgoing calls that have ended and are not exported yet; in a process forked by the request none is held.
-    held: deque[Call] | None = None
+    held: list[Call]
     holds = True
     # When they were last exported, by the clock of `clock`.
     emptied = 0
@@ -175,8 +175,6 @@ class Recording:
         A request that was not answered has no need of its calls, should the process be killed before its end.
         """
         held = self.held
-        if held is None:
-            held = self.__dict__.setdefault("held", deque())
         held.append(call)
         # Looked at behind the append: whoever ends the request meanwhile exports what is there, or this does.
         if (
@@ -192,9 +190,10 @@ class Recording:
         """Export the outgoing calls that are held, each once, whatever other threads do meanwhile."""
         held, taken = self.held, []
         try:
-            while held is not None:
-                taken.append(held.popleft())
+            while held:
+                taken.append(held.pop(0))
         except IndexError:
+            # Another thread took the last.
             pass
         if taken:
             self.recorder.exporter.calls(self, taken)
@@ -233,7 +232,7 @@ class Recording:
             except Exception as error:
                 guard.failed("exporting the spans of a request", error)
         try:
-            if self.held is not None:
+            if self.held:
                 self.export_calls()
             self.recorder.exporter.request(self)
             if self.failure is not None:
@@ -277,7 +276,7 @@ def _forget_held() -> None:
     recording = request_here()
     if recording is not None and recording.sampled:
         # The parent's. What calls there are from now on may have no end of a request to wait for.
-        recording.held, recording.holds = deque(), False
+        recording.held, recording.holds = [], False
 
 
 on_new_process.append(_forget_held)
@@ -339,6 +338,7 @@ class Recorder:
         if rate is None:
             return recording
         recording.rate = rate
+        recording.held = []
         recording.path = path
         if script:
             recording.script = script

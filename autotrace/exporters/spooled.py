@@ -61,7 +61,7 @@ class SpooledExporter:
 
     def calls(self, recording: Recording, ended: list[Call]) -> None:
         """Write a dependency line for each call."""
-        lines = list((self._lines or self._open()).calls(recording, ended))
+        lines = (self._lines or self._open()).calls(recording, ended)
         whole = b"".join(lines)
         # One write for all, but for what would make a segment of its own.
         for part in [whole] if len(whole) <= LARGEST_WRITE else lines:

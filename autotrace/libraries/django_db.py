@@ -13,7 +13,7 @@ from . import sql
 # Django's word → the service's.
 _KINDS = {"microsoft": "SQL"}
 # What goes on inside of it is not recorded.
-_NOTHING = calls.Untold(None, "", None, "")
+_NOTHING = calls.Untold()
 
 
 def patch(module: Any) -> None:

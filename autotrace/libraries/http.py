@@ -14,19 +14,26 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def begin(method: str, scheme: str, host: str, port: int | None, path: str) -> calls.Call | None:
-    """Begin an HTTP call; `path` is the target of the request, with its query, or a whole URL for a proxy."""
-    if not path.startswith("/"):
-        scheme, host, port, path = _absolute(path, scheme, host, port)
-    port = port or _DEFAULT_PORTS.get(scheme)
-    call = calls.begin("Http", host, port, carries=True)
-    if call is not None:
-        call.target, site = _site(scheme, host, port)
-        shown = path
-        if "?" in path or "#" in path:
-            path, shown = urls.without_values(path)
-        call.name = f"{method.upper()} {path}"
-        call.data = site + shown
-    return call
+    """Begin an HTTP call; `path` is the target of the request, with its query, or a whole URL for a proxy.
+
+    Never raises; None where nothing is to be recorded, as `calls.begin` says.
+    """
+    try:
+        if not path.startswith("/"):
+            scheme, host, port, path = _absolute(path, scheme, host, port)
+        port = port or _DEFAULT_PORTS.get(scheme)
+        call = calls.begin("Http", host, port, carries=True)
+        if call is not None:
+            call.target, site = _site(scheme, host, port)
+            shown = path
+            if "?" in path or "#" in path:
+                path, shown = urls.without_values(path)
+            call.name = f"{method.upper()} {path}"
+            call.data = site + shown
+        return call
+    except Exception as error:
+        guard.failed("describing an outgoing call", error)
+        return None
 
 
 @lru_cache(maxsize=100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
@@ -11,38 +12,52 @@ from ..exceptions import hide_frame
 from ..patching import wrap_method
 from . import http
 
-# Where a connection keeps its call until the answer comes, and the one that a library above began for it, who ends it.
-_KEPT = "_autotrace_call"
-OUTER = "_autotrace_outer_call"
-
 
 def patch(module: Any) -> None:
-    """Wrap the methods of `http.client.HTTPConnection`; subclasses such as urllib3's call them."""
-    wrap_method(module, "HTTPConnection.putrequest", _begin)
-    wrap_method(module, "HTTPConnection.endheaders", _add_headers, module.HTTPConnection)
+    """Wrap the methods of `http.client.HTTPConnection`; subclasses such as urllib3's call them.
+
+    As few as will do, and with their own signatures, which no Python from 3.8 on changed: each costs every call.
+    """
+    # A connection keeps its call until the answer comes, and the one that a library above began for it, who ends it.
+    # As plain attributes: the first look into a `__dict__` makes all attributes of an object slower for ever.
+    module.HTTPConnection._autotrace_call = module.HTTPConnection._autotrace_outer_call = None
+    wrap_method(module, "HTTPConnection.endheaders", _begin, module.HTTPConnection)
     wrap_method(module, "HTTPConnection.getresponse", _end)
     wrap_method(module, "HTTPConnection.close", _give_up)
 
 
-def _begin(original: Any) -> Any:
+def _begin(original: Any, owner: Any) -> Any:
     @wraps(original)
-    def putrequest(self: Any, method: Any, url: Any, *args: Any, **kwargs: Any) -> Any:
+    def endheaders(self: Any, message_body: Any = None, *, encode_chunked: Any = False) -> Any:
+        outer = self._autotrace_outer_call
+        call = begun(_describe, (self,), {}) if outer is None else outer
+        if call is not None:
+            try:
+                _put_headers(self, call, owner)
+            except Exception as error:
+                guard.failed("passing the trace on", error)
         try:
-            result = original(self, method, url, *args, **kwargs)
+            result = original(self, message_body, encode_chunked=encode_chunked)
         except BaseException as error:
-            # Nothing was sent.
+            if outer is None and call is not None:
+                _fail_to_send(self, call, error)
             hide_frame(error)
             raise
-        if OUTER not in self.__dict__:
-            call = begun(_begin_call, (self, method, url), {})
-            if call is not None:
-                self.__dict__[_KEPT] = call
+        if outer is None and call is not None:
+            # Only now: a tunnel that cannot be made closes the connection before it says why.
+            self._autotrace_call = call
         return result
 
-    return putrequest
+    return endheaders
 
 
-def _begin_call(connection: Any, method: str, url: str) -> Any:
+def _describe(connection: Any) -> Any:
+    lines = getattr(connection, "_buffer", None)
+    if not lines:
+        # There is no request whose headers could end.
+        return None
+    method = connection._method
+    url = lines[0].decode("latin-1")[len(method) + 1 :].rpartition(" ")[0]
     scheme = "https" if connection.default_port == 443 else "http"
     host, port = connection.host, connection.port
     if getattr(connection, "_tunnel_host", None):
@@ -50,36 +65,11 @@ def _begin_call(connection: Any, method: str, url: str) -> Any:
     return http.begin(method, scheme, host, port, url)
 
 
-def _add_headers(original: Any, owner: Any) -> Any:
-    @wraps(original)
-    def endheaders(self: Any, *args: Any, **kwargs: Any) -> Any:
-        # Taken away: a tunnel that cannot be made closes the connection before it says why.
-        kept = self.__dict__.pop(_KEPT, None)
-        call = kept or self.__dict__.get(OUTER)
-        if call is not None:
-            try:
-                _put_headers(self, call, owner)
-            except Exception as error:
-                guard.failed("passing the trace on", error)
-        try:
-            result = original(self, *args, **kwargs)
-        except BaseException as error:
-            if kept is not None:
-                _fail_to_send(self, kept, error)
-            hide_frame(error)
-            raise
-        if kept is not None:
-            self.__dict__[_KEPT] = kept
-        return result
-
-    return endheaders
-
-
 def _fail_to_send(connection: Any, call: Any, error: BaseException) -> None:
     if isinstance(error, BrokenPipeError):
         # A server may answer before it has read everything, and hang up: the answer is still to be had.
         call.code = type(error).__name__
-        connection.__dict__[_KEPT] = call
+        connection._autotrace_call = call
     else:
         call.fail(error)
 
@@ -99,17 +89,19 @@ def _put_headers(connection: Any, call: Any, owner: Any) -> None:
 
 def _end(original: Any) -> Any:
     @wraps(original)
-    def getresponse(self: Any, *args: Any, **kwargs: Any) -> Any:
-        # Taken away first: an answer may be the last of its connection, which is closed at once.
-        kept = self.__dict__.pop(_KEPT, None)
+    def getresponse(self: Any) -> Any:
+        kept = self._autotrace_call
+        if kept is not None:
+            # Before the answer, which may be the last of its connection: that is closed at once.
+            _forget(self)
         try:
-            response = original(self, *args, **kwargs)
+            response = original(self)
         except BaseException as error:
             if kept is not None:
                 kept.fail(error)
             hide_frame(error)
             raise
-        call = kept or self.__dict__.get(OUTER)
+        call = kept or self._autotrace_outer_call
         if call is not None:
             http.answered(call, response)
         return response
@@ -120,10 +112,17 @@ def _end(original: Any) -> Any:
 def _give_up(original: Any) -> Any:
     @wraps(original)
     def close(self: Any) -> Any:
-        call = self.__dict__.pop(_KEPT, None)
+        call = self._autotrace_call
         if call is not None:
+            _forget(self)
             # Nobody waits for the answer any more.
             call.fail(ConnectionAbortedError(), "" if call.code == "0" else call.code)
         return original(self)
 
     return close
+
+
+def _forget(connection: Any) -> None:
+    # Another thread may close the connection meanwhile.
+    with suppress(AttributeError):
+        del connection._autotrace_call

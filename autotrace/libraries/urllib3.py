@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import wraps
 from time import perf_counter_ns, time_ns
 from typing import Any
 
-from ..calls import begun
 from ..exceptions import hide_frame
 from ..patching import wrap_method
 from . import http
-from .http_client import OUTER
 
 
 def patch(module: Any) -> None:
@@ -22,12 +21,13 @@ def patch(module: Any) -> None:
 def _traced(original: Any) -> Any:
     @wraps(original)
     def _make_request(self: Any, conn: Any, method: Any, url: Any, *args: Any, **kwargs: Any) -> Any:
-        call = begun(_describe, (self, method, url), {})
+        call = http.begin(method, self.scheme, self.host, self.port, url)
         if call is None:
             return original(self, conn, method, url, *args, **kwargs)
-        # Where its request is written and its answer read; not in the context, in which a body may be made of requests.
-        kept = getattr(conn, "__dict__", {})
-        kept[OUTER] = call
+        # For http.client, which writes its request and reads its answer; not in the context, in which a body may be
+        # made of requests.
+        with suppress(AttributeError):
+            conn._autotrace_outer_call = call
         try:
             response = original(self, conn, method, url, *args, **kwargs)
         except BaseException as error:
@@ -35,17 +35,14 @@ def _traced(original: Any) -> Any:
             hide_frame(error)
             raise
         finally:
-            kept.pop(OUTER, None)
+            with suppress(AttributeError):
+                del conn._autotrace_outer_call
         if call.is_open:
             # It was not http.client that read the answer.
             http.answered(call, response)
         return response
 
     return _make_request
-
-
-def _describe(pool: Any, method: str, url: str) -> Any:
-    return http.begin(method, pool.scheme, pool.host, pool.port, url)
 
 
 def _tell_failures(original: Any) -> Any:
@@ -56,7 +53,7 @@ def _tell_failures(original: Any) -> Any:
             return original(self, *args, **kwargs)
         except BaseException as error:
             # There is no request yet, of which only the caller knows.
-            call = begun(_describe, (self, "CONNECT", "/"), {})
+            call = http.begin("CONNECT", self.scheme, self.host, self.port, "/")
             if call is not None:
                 call.started, call.clock = started, clock
                 call.fail(error)
