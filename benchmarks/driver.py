@@ -20,8 +20,6 @@ from wsgiref.util import FileWrapper
 
 # Seconds that the endpoint may take to get everything.
 PATIENCE = 10.0
-# OpenCensus sends 100 items at a time: with a multiple of it nothing waits for its next interval.
-BATCH = 100
 PARENTS = 5000
 BASE = {
     "REQUEST_METHOD": "GET",
@@ -100,16 +98,18 @@ class Driver:
         self.endpoint = (host, int(port))
         self.sent = self.arrived = 0
 
-    def work(self, seconds: float, flags: str, sends: bool, settle: float) -> dict[str, float]:
+    def work(self, seconds: float, flags: str, sends: bool, settle: float, batch: int) -> dict[str, float]:
         """Call in a row; return what a request costs in microseconds and what the endpoint has.
 
         `flags` is the caller's decision in the traceparent headers, `sends` whether each request is to arrive at
-        the endpoint as an item; `settle` is the seconds to wait for a peer whose items it cannot count.
+        the endpoint as an item; `settle` is the seconds to wait for a peer whose items it cannot count. `batch` is
+        how many requests are made at least, and what their number is a multiple of.
         """
         headers = parents(flags)
         gc.collect()
-        before = time.process_time()
-        taken, waited = self.call_for(seconds, headers)
+        before, main = time.process_time(), time.thread_time()
+        taken, waited = self.call_for(seconds, headers, batch)
+        main = (time.thread_time() - main) / len(taken) * 1e6
         time.sleep(settle)
         # What an earlier round lost is not waited for again.
         expected = self.arrived + (len(taken) if sends else 0)
@@ -119,10 +119,13 @@ class Driver:
         cpu = (time.process_time() - before) / len(taken) * 1e6
         shares = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
         percentiles = {name: percentile(taken, share) for name, share in shares.items()}
-        return {"cpu": cpu, **percentiles, "wall p99": percentile(waited, 0.99), **counted, "sent": self.sent}
+        # Of all other threads since the start of the process.
+        others = (time.process_time() - time.thread_time()) * 1e6
+        own = {"made": len(taken), "main": main, "others": others}
+        return {"cpu": cpu, **own, **percentiles, "wall p99": percentile(waited, 0.99), **counted, "sent": self.sent}
 
-    def call_for(self, seconds: float, headers: Iterator[str]) -> tuple[list[int], list[int]]:
-        """Call for about `seconds`; return how many nanoseconds each call took, and how long the caller waited.
+    def call_for(self, seconds: float, headers: Iterator[str], batch: int) -> tuple[list[int], list[int]]:
+        """Call for about `seconds`, whole batches; return how many nanoseconds each call took, and the caller waited.
 
         A call counts while any thread of this process runs, so waiting for another of its threads counts, and
         standing still for other programs on the machine does not. Nor does standing still for the disk, which is
@@ -132,7 +135,7 @@ class Driver:
         waited: list[int] = []
         wall, cpu = time.perf_counter_ns, time.process_time_ns
         end = wall() + int(seconds * 1e9)
-        while len(taken) % BATCH or wall() < end:
+        while not taken or len(taken) % batch or wall() < end:
             parent = next(headers)
             started, used = wall(), cpu()
             call(self.app, parent)

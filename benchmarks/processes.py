@@ -17,6 +17,8 @@ from benchmarks.environments import HERE
 from benchmarks.peers import Peer
 
 STOP = 20.0
+# OpenCensus sends 100 items at a time: with a multiple of it nothing waits for its next interval.
+BATCH = 100
 
 
 class Place(NamedTuple):
@@ -60,10 +62,14 @@ class Driven:
         self.mode = mode
         self.last: dict[str, float] = {}
 
-    def work(self, seconds: float) -> dict[str, float]:
-        """Have the driver make requests and return what it measured, see driver.py; raises PeerError."""
+    def work(self, seconds: float, batch: int = BATCH, settle: float | None = None) -> dict[str, float]:
+        """Have the driver make requests and return what it measured, see driver.py; raises PeerError.
+
+        `settle` is the mode's where none is given.
+        """
         mode = self.mode
-        wanted = {"seconds": seconds, "flags": mode.flags, "sends": mode.sends, "settle": mode.settle}
+        settle = mode.settle if settle is None else settle
+        wanted = {"seconds": seconds, "flags": mode.flags, "sends": mode.sends, "settle": settle, "batch": batch}
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         # What it said before it went is told below.

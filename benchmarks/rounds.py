@@ -16,6 +16,8 @@ FIGURES = ("cpu", "p50", "p99", "p99.9", "wall p99")
 DELIVERY = ("sent", "items", "again")
 
 Ways = Callable[[Peer], Iterator[Mode]]
+# Measures a peer once, beside the bare application.
+Turn = Callable[["Lane", Driven, Plan, Samples], None]
 
 
 class Lane(NamedTuple):
@@ -33,10 +35,11 @@ def measure(
     samples: Samples,
     notes: Notes,
     ways: Ways | None = None,
+    turn: Turn | None = None,
 ) -> None:
     """Measure the application of one framework under each peer, in each of the `ways` that the peer can be set.
 
-    A peer that breaks is noted and left out from there on.
+    `turn` is how, `take_turn` where none is given. A peer that breaks is noted and left out from there on.
     """
     for _ in range(plan.generations):
         able = [peer for peer in peers if (peer.name, framework) not in notes]
@@ -44,7 +47,7 @@ def measure(
             place = stack.enter_context(processes.endpoint(folder))
             lanes = [Lane(peer, start(stack, peer, framework, place, ways or modes)) for peer in able]
             bare = lanes[0].drivers[TRACED]
-            for work in (warm_up, *[take_turn] * plan.rounds, take_stock):
+            for work in (warm_up, *[turn or take_turn] * plan.rounds, take_stock):
                 for lane in list(lanes):
                     try:
                         work(lane, bare, plan, samples)
