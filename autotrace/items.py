@@ -73,7 +73,7 @@ class Lines:
         self._pid = str(identity.pid)
         self._properties = _dump({"process.pid": self._pid})[1:-1]
         self._trusts_proxies = trusted_proxies > 0
-        self._templates: dict[tuple[Any, ...], str] = {}
+        self._requests: dict[tuple[Any, ...], tuple[str, str, str, str, str]] = {}
         self._clients: dict[tuple[Any, ...], str] = {}
         self._call_parts: dict[tuple[Any, ...], tuple[str, str, str]] = {}
         # The last second that was formatted: a busy server formats thousands of times in it.
@@ -88,28 +88,23 @@ class Lines:
             get("REQUEST_METHOD"), recording.mount, recording.route, recording.status, recording.failed,
             recording.rate, get("wsgi.url_scheme"), get("HTTP_HOST"),
         )  # fmt: skip
-        template = self._templates.get(shape) or self._template(shape, environ)
+        before, tags, name, site, after = self._requests.get(shape) or self._parts_of_requests(shape, environ)
         client = (get("REMOTE_ADDR"), get("HTTP_USER_AGENT"), get("HTTP_SYNTHETICTEST_RUNID"))
-        tags = self._clients.get(client) or self._client(environ)
+        said = self._clients.get(client) or self._client(environ)
         second, rest = self._start_of(recording.started)
         remote = recording.remote
         parent = None if remote is None else remote[1]
         target = recording.path
         if recording.script or get("QUERY_STRING") or is_plain(target) is None:
             target = self._urls.target(environ, recording.script, target)
-        took: Any = recording.duration // 100
-        if not 0 < took < 10_000_000:
-            template, took = template.replace(_SECOND, "%s"), duration_of(recording.duration)
-        line: str = template % (
-            second,
-            rest,
-            recording.trace_id,
-            "" if parent is None else f'"ai.operation.parentId":"{parent}",',
-            tags,
-            recording.span_id,
-            took,
-            target,
-        )
+        took = recording.duration // 100
+        # `%` costs three times as much.
+        line = "".join((
+            before, second, f'{rest:06d}Z",', tags, recording.trace_id,
+            '",' if parent is None else f'","ai.operation.parentId":"{parent}",', said, name, recording.span_id,
+            '","duration":"', _SECOND % took if 0 < took < 10_000_000 else duration_of(recording.duration),
+            site, target, after,
+        ))  # fmt: skip
         if recording.attributes is not None:
             return _with_properties(line, texts_of(recording.attributes))
         return line.encode("utf-8", "replace")
@@ -251,28 +246,27 @@ class Lines:
             item["sampleRate"] = recording.rate
         return item
 
-    def _template(self, shape: tuple[Any, ...], environ: Mapping[str, Any]) -> str:
-        """Return the line of requests that have a shape in common, with a place for what they do not."""
+    def _parts_of_requests(self, shape: tuple[Any, ...], environ: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
+        """Return the parts of a line that requests of one shape have in common."""
         method, mount, route, status, failed, rate, scheme, host = shape
-        name, key = _quote(_operation(method, mount, route)), _quote(self._key)
+        name = _quote(_operation(method, mount, route))
         # An application that returns without a status makes its server answer 500; it may invent `0 UNKNOWN`.
         code = _quote(clean((status or "500").strip().partition(" ")[0], 20))[1:-1] or "500"
         success = "false" if failed or code in self._failed else "true"
-        before = '{"ver":1,"name":"Microsoft.ApplicationInsights.Request","iKey":' + key + ',"time":"'
         sampled = "" if rate >= 100 else f'"sampleRate":{rate!r},'
-        site = self._urls.site(environ)
-        after = f'"name":{name},"responseCode":"{code}","success":{success},"properties":{{{self._properties}'
-        template = (
-            f'{_escaped(before)}%s%06dZ",{sampled}"tags":{{"ai.operation.id":"%s",%s%s'
-            f'"ai.operation.name":{_escaped(name)}}},"data":{{"baseType":"RequestData","baseData":{{"ver":2,"id":"%s",'
-            f'"duration":"{_SECOND}","url":"{_escaped(site)}%s",{_escaped(after)}{_END}'
+        parts = (
+            f'{{"ver":1,"name":"Microsoft.ApplicationInsights.Request","iKey":{_quote(self._key)},"time":"',
+            f'{sampled}"tags":{{"ai.operation.id":"',
+            f'"ai.operation.name":{name}}},"data":{{"baseType":"RequestData","baseData":{{"ver":2,"id":"',
+            f'","url":"{self._urls.site(environ)}',
+            f'","name":{name},"responseCode":"{code}","success":{success},"properties":{{{self._properties}{_END}',
         )
         # What strangers send may be long, or new each time: it is not kept in memory.
         # Without a host it says the server's own name, which may be another one the next time.
         texts = (name, mount, host or "", scheme or "", status or "")
         if host and method in _METHODS and sum(map(len, texts)) <= _LONGEST_CACHED:
-            urls.remember(self._templates, shape, template)
-        return template
+            urls.remember(self._requests, shape, parts)
+        return parts
 
     def _client(self, environ: Mapping[str, Any]) -> str:
         """Return the tags that say who asks and who answers, with a comma at the end."""
@@ -323,10 +317,6 @@ def _shrink_message(base: dict[str, Any], properties: dict[str, str]) -> None:
         base["message"] = base["message"][: len(base["message"]) // 2]
     else:
         _shrink_exception(base["exceptions"])
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%%")
 
 
 def _with_properties(line: str, texts: dict[str, str]) -> bytes:
