@@ -30,7 +30,8 @@ $(STAMP): setup.cfg pyproject.toml
 	  || { echo "autotrace needs Python 3.8 or newer with its venv module: set PYTHON" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@# setuptools warns of every editable installation, in words that a newcomer takes for a fault.
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[test]'
 	$(BIN)/python -m pip install --quiet --no-deps $(MIDDLEWARE)
 	@$(BIN)/python -m pip install --quiet mysqlclient 2>/dev/null \
 	  || echo "mysqlclient cannot be compiled here (apt-get install libmariadb-dev pkg-config): its tests are skipped"
@@ -78,7 +79,7 @@ matrix:
 # Flask 1.1, Django 3.2 and Pyramid 1.10. That Django streams no asynchronous bodies: WSGI only.
 oldest:
 	$(PYTHON) -m venv --clear .venv-oldest
-	.venv-oldest/bin/python -m pip install --quiet --requirement tests/oldest.txt --editable .
+	PYTHONWARNINGS=ignore .venv-oldest/bin/python -m pip install --quiet --requirement tests/oldest.txt --editable .
 	.venv-oldest/bin/python -m pytest tests/test_delivery.py tests/test_exceptions.py tests/test_same_bytes.py -k "not asgi and not uvicorn"
 
 # Without ARGS it measures in full, and writes benchmarks/results.* and their summary in the README.
