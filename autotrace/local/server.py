@@ -20,6 +20,9 @@ from .ingestion import LARGEST_BODY
 
 THREADS = 8
 _CONNECTIONS = 500
+# Seconds after which a connection that says nothing is closed, longer than the SDKs' senders trust one, and from one
+# look for such to the next: those that only hold a place must not keep others out for long.
+_SILENCE, _LOOK = 30, 5
 # Bytes of a request's first line and headers: queries of the page for SQL stand there.
 _LARGEST_HEAD = 64 << 10
 # Ports that are tried where any will do, and each has to be free at two addresses.
@@ -89,6 +92,8 @@ class Server:
             max_request_body_size=LARGEST_BODY + 1,
             max_request_header_size=_LARGEST_HEAD,
             connection_limit=_CONNECTIONS,
+            channel_timeout=_SILENCE,
+            cleanup_interval=_LOOK,
             recv_bytes=64 << 10,
             asyncore_use_poll=True,
             clear_untrusted_proxy_headers=False,
