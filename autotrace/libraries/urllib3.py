@@ -26,10 +26,10 @@ def _traced(original: Any) -> Any:
             return original(self, conn, method, url, *args, **kwargs)
         # For http.client, which writes its request and reads its answer; not in the context, in which a body may be
         # made of requests.
-        try:
+        if hasattr(type(conn), OUTER):
             SET(conn, OUTER, call)
-        except (AttributeError, TypeError):
-            # A proxy of one, or something with slots.
+        else:
+            # A proxy of a connection, say.
             getattr(conn, "__dict__", {})[OUTER] = call
         try:
             response = original(self, conn, method, url, *args, **kwargs)
