@@ -65,7 +65,8 @@ def _describe(connection: Any) -> Any:
     host, port = connection.host, connection.port
     if getattr(connection, "_tunnel_host", None):
         host, port = connection._tunnel_host, connection._tunnel_port
-    return http.begin(method, scheme, host, port, rest.rpartition(" ")[0])
+    # Whatever follows the version, were it in one piece with the headers, is nobody's to tell.
+    return http.begin(method, scheme, host, port, rest.partition(" HTTP/")[0])
 
 
 def _fail_to_send(connection: Any, call: Any, error: BaseException) -> None:

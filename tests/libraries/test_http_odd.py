@@ -245,6 +245,25 @@ def test_a_call_is_told_as_its_first_line_says(neighbour: outgoing.Neighbour) ->
     assert [name for name, _ in told(outgoing.record(view))] == ["GET /\u00fc\u20ac", "DELETE /never"]
 
 
+def test_headers_in_one_piece_with_the_first_line_are_not_told(neighbour: outgoing.Neighbour) -> None:
+    class Whole(HTTPConnection):
+        def _validate_path(self, url: str) -> None:
+            """Take any."""
+
+        def endheaders(self, *args: Any, **kwargs: Any) -> None:
+            self._buffer = [b"\r\n".join(self._buffer)]  # type: ignore[attr-defined]
+            super().endheaders(*args, **kwargs)
+
+    def view() -> None:
+        connection = Whole("127.0.0.1", neighbour.port)
+        connection.request("GET", "/a b", headers={"Authorization": "Basic secret"})
+        connection.getresponse().read()
+        connection.close()
+
+    (call,) = outgoing.record(view).said()
+    assert (call["name"], call["data"]) == ("GET /a b", f"{neighbour.url}/a b")
+
+
 def test_calls_that_make_a_body_are_told(neighbour: outgoing.Neighbour) -> None:
     def body() -> Iterator[bytes]:
         yield urllib.request.urlopen(f"{neighbour.url}/inner").read()  # noqa: S310 - of this test's own service
