@@ -146,7 +146,7 @@ class Lines:
                     '","name":', _quote((call.name or call.kind)[:NAME_LIMIT]), end, _quote(data), _END_OF_CALL,
                 ]  # fmt: skip
                 line = "".join(parts).encode("utf-8", "replace")
-                while len(line) > ITEM_LIMIT:
+                while data and len(line) > ITEM_LIMIT:
                     # Of its texts only this one is that long.
                     data = data[: len(data) // 2]
                     parts[-2] = _quote(data)
@@ -160,8 +160,9 @@ class Lines:
         """Return the parts of a line that calls of one shape have in common."""
         kind, target, code, success = shape
         end = (
-            f',"type":{_quote(kind)},"target":{_quote(target[:NAME_LIMIT])},"resultCode":{_quote(code[:NAME_LIMIT])},'
-            f'"success":{"true" if success else "false"},"properties":{{{self._properties}}},"data":'
+            f',"type":{_quote(kind[:NAME_LIMIT])},"target":{_quote(target[:NAME_LIMIT])},'
+            f'"resultCode":{_quote(code[:NAME_LIMIT])},"success":{"true" if success else "false"},'
+            f'"properties":{{{self._properties}}},"data":'
         )
         name = '"name":"Microsoft.ApplicationInsights.RemoteDependency"'
         parts = f'{{"ver":1,{name},"iKey":{_quote(self._key)},"time":"', f'"tags":{{{self._tags},', end

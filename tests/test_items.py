@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from opencensus.trace import execution_context
 
+from autotrace.calls import begin
 from autotrace.frameworks.django import template_of
 from autotrace.identity import identify
 from autotrace.recorder import Recorder
@@ -301,3 +302,22 @@ def test_paths_that_nobody_serves_make_one_name(stack: str, tmp_path: pathlib.Pa
     assert len(endpoint.requests()) == 1000
     assert {item["tags"]["ai.operation.name"] for item in endpoint.items} == {"GET (unmatched)"}
     assert {said(item)["url"].partition(str(server.port))[2] for item in endpoint.items} == set(paths)
+
+
+def test_calls_stay_within_the_limits() -> None:
+    def view() -> None:
+        # The kind of a database may be a word of the application.
+        for text in ("\x01" * 70_000, '\udcff"%s\n' * 20_000, "x"):
+            call = begin(text, "db.test", 1)
+            assert call is not None
+            call.name = call.target = call.data = call.code = text
+            call.finish()
+
+    kept = Kept()
+    shop = Shop(Recorder(kept))
+    shop.view = view
+    visit(shop, route="/" + "\x01" * 2000)
+    # What they may be is looked at there.
+    *calls, _ = map(said, kept.items())
+    assert [len(call["type"]) for call in calls] == [1024, 1024, 1]
+    assert calls[1]["name"] == ('?"%s\n' * 1024)[:1024]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import wraps
 from time import perf_counter_ns, time_ns
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from ..exceptions import hide_frame
 from ..patching import wrap_method
 from . import http
+from .http_client import DELETE, OUTER, SET
 
 
 def patch(module: Any) -> None:
@@ -26,8 +26,11 @@ def _traced(original: Any) -> Any:
             return original(self, conn, method, url, *args, **kwargs)
         # For http.client, which writes its request and reads its answer; not in the context, in which a body may be
         # made of requests.
-        with suppress(AttributeError):
-            conn._autotrace_outer_call = call
+        if hasattr(type(conn), OUTER):
+            SET(conn, OUTER, call)
+        else:
+            # A proxy of a connection, say.
+            getattr(conn, "__dict__", {})[OUTER] = call
         try:
             response = original(self, conn, method, url, *args, **kwargs)
         except BaseException as error:
@@ -35,8 +38,10 @@ def _traced(original: Any) -> Any:
             hide_frame(error)
             raise
         finally:
-            with suppress(AttributeError):
-                del conn._autotrace_outer_call
+            try:
+                DELETE(conn, OUTER)
+            except (AttributeError, TypeError):
+                getattr(conn, "__dict__", {}).pop(OUTER, None)
         if call.is_open:
             # It was not http.client that read the answer.
             http.answered(call, response)

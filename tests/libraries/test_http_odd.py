@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from http.client import HTTPConnection
+from http.client import CannotSendHeader, HTTPConnection
 from typing import Any, Iterator
 
 import pytest
@@ -150,6 +150,118 @@ def test_subclasses_write_what_the_application_sends(neighbour: outgoing.Neighbo
     outgoing.record(view)
     assert "traceparent" not in signed
     assert "traceparent" in neighbour.headers[-1]
+
+
+class Watchful:
+    """What a class may do with its attributes."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "autotrace" in name:
+            raise TypeError(name)
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise TypeError(name)
+
+
+def test_a_class_that_watches_its_attributes_sees_none_of_ours(neighbour: outgoing.Neighbour) -> None:
+    class Connection(Watchful, HTTPConnection):
+        pass
+
+    class Attempt(Watchful, urllib3.connection.HTTPConnection):  # type: ignore[misc]
+        pass
+
+    class Pool(urllib3.HTTPConnectionPool):  # type: ignore[misc]
+        ConnectionCls = Attempt
+
+    def view() -> None:
+        connection = Connection("127.0.0.1", neighbour.port)
+        connection.request("GET", "/plain")
+        assert connection.getresponse().read() == b"ok"
+        connection.request("GET", "/closed")
+        connection.close()
+        with Pool("127.0.0.1", neighbour.port) as pool:
+            assert pool.request("GET", "/pool").data == b"ok"
+
+    assert told(outgoing.record(view)) == [
+        ("GET /plain", "200"), ("GET /closed", "ConnectionAbortedError"), ("GET /pool", "200"),
+    ]  # fmt: skip
+
+
+def test_a_connection_behind_a_proxy_object_is_one_call(neighbour: outgoing.Neighbour) -> None:
+    import wrapt
+
+    class Pool(urllib3.HTTPConnectionPool):  # type: ignore[misc]
+        @staticmethod
+        def ConnectionCls(*args: Any, **kwargs: Any) -> Any:  # noqa: N802 - urllib3's name
+            made.append(urllib3.connection.HTTPConnection(*args, **kwargs))
+            return wrapt.ObjectProxy(made[-1])
+
+    made: list[Any] = []
+
+    def view() -> None:
+        with Pool("127.0.0.1", neighbour.port) as pool:
+            assert pool.request("GET", "/behind").data == b"ok"
+
+    assert told(outgoing.record(view)) == [("GET /behind", "200")]
+    assert not [name for name in vars(made[0]) if "autotrace" in name]
+
+
+def test_headers_that_end_twice_leave_nothing_for_the_next_request(neighbour: outgoing.Neighbour) -> None:
+    class Twice(urllib3.connection.HTTPConnection):  # type: ignore[misc]
+        def endheaders(self, *args: Any, **kwargs: Any) -> None:
+            super().endheaders(*args, **kwargs)
+            with pytest.raises(CannotSendHeader):
+                super().endheaders()
+
+    class Pool(urllib3.HTTPConnectionPool):  # type: ignore[misc]
+        ConnectionCls = Twice
+
+    def view() -> None:
+        with Pool("127.0.0.1", neighbour.port, maxsize=1) as pool:
+            for number in "ab":
+                assert pool.request("GET", f"/{number}", retries=False).data == b"ok"
+
+    assert told(outgoing.record(view)) == [("GET /a", "200"), ("GET /b", "200")]
+
+
+def test_a_call_is_told_as_its_first_line_says(neighbour: outgoing.Neighbour) -> None:
+    class Wide(HTTPConnection):
+        def _encode_request(self, request: str) -> bytes:
+            return request.encode()
+
+    def view() -> None:
+        connection = Wide("127.0.0.1", neighbour.port)
+        connection.request("GET", "/\u00fc\u20ac")
+        connection.getresponse().read()
+        with pytest.raises(ValueError, match="Invalid header value"):
+            connection.request("DELETE", "/never", headers={"x": "a\nb"})
+        # What was written of it stays there.
+        connection.close()
+        connection.request("GET", "/behind")
+        connection.getresponse().read()
+        connection.close()
+
+    assert [name for name, _ in told(outgoing.record(view))] == ["GET /\u00fc\u20ac", "DELETE /never"]
+
+
+def test_headers_in_one_piece_with_the_first_line_are_not_told(neighbour: outgoing.Neighbour) -> None:
+    class Whole(HTTPConnection):
+        def _validate_path(self, url: str) -> None:
+            """Take any."""
+
+        def endheaders(self, *args: Any, **kwargs: Any) -> None:
+            self._buffer = [b"\r\n".join(self._buffer)]  # type: ignore[attr-defined]
+            super().endheaders(*args, **kwargs)
+
+    def view() -> None:
+        connection = Whole("127.0.0.1", neighbour.port)
+        connection.request("GET", "/a b", headers={"Authorization": "Basic secret"})
+        connection.getresponse().read()
+        connection.close()
+
+    (call,) = outgoing.record(view).said()
+    assert (call["name"], call["data"]) == ("GET /a b", f"{neighbour.url}/a b")
 
 
 def test_calls_that_make_a_body_are_told(neighbour: outgoing.Neighbour) -> None:
