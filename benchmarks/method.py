@@ -51,6 +51,7 @@ has a setting for it: `benchmarks/peers.py` says what.
   HTTP call over a kept connection to another process. What a peer does not record has no figure. With calls, peer and
   bare application take turns after each {slice} requests, for the speed of a machine changes within a second: the
   figure is the median of {slices} such differences of the thread that answers, and the time of all others a request.
+  What that thread does only now and then, such as to collect its oldest garbage, is not in it.
 - **Starts.** gunicorn with 2 workers and Flask, from the command to the first response; runs: {starts}. Memory is the
   PSS of all its processes when {requests} requests have been sent. Runs of `python -c pass`: {programs}.
 - **Full load, slow endpoint.** gunicorn with 2 workers of 4 threads and Flask gets {load:g} s of requests without a
