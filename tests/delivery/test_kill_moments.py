@@ -87,7 +87,8 @@ def test_a_kill_while_writing(where: tuple[str, str, str, int], tmp_path: pathli
     result = settle(answered, endpoint, seconds=10)
     assert (result.lost, result.twice) == (0, 0)
     assert not endpoint.invalid
-    assert not segments(tmp_path / "spool")
+    # Of a kill between the making of a file and its first byte the file is left, which goes a minute later.
+    assert not any(path.stat().st_size for path in segments(tmp_path / "spool"))
     assert stderr == ""
 
 
