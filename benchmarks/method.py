@@ -48,10 +48,11 @@ has a setting for it: `benchmarks/peers.py` says what.
   behind it. *wall p99* is plain time: nothing hides from it, and other programs on the machine disturb it.
 - **Outgoing calls.** The CPU time of a Flask request that makes {calls} calls, less that of one that makes none, a
   call. What a peer adds is the difference to the bare application of both. A statement goes to SQLite in memory, an
-  HTTP call over a kept connection to another process. What a peer does not record has no figure. With calls, peer and
-  bare application take turns after each {slice} requests, for the speed of a machine changes within a second: the
-  figure is the median of {slices} such differences of the thread that answers, and the time of all others a request.
-  What that thread does only now and then, such as to collect its oldest garbage, is not in it.
+  HTTP call over a kept connection to another process, with `trust_env` off: `requests` reads each variable of the
+  environment for each call otherwise, and every launcher adds some. What a peer does not record has no figure. With
+  calls, peer and bare application take turns after each {slice} requests, for the speed of a machine changes within a
+  second: the figure is the median of {slices} such differences of the thread that answers, and the time of all others a
+  request. What that thread does only now and then, such as to collect its oldest garbage, is not in it.
 - **Starts.** gunicorn with 2 workers and Flask, from the command to the first response; runs: {starts}. Memory is the
   PSS of all its processes when {requests} requests have been sent. Runs of `python -c pass`: {programs}.
 - **Full load, slow endpoint.** gunicorn with 2 workers of 4 threads and Flask gets {load:g} s of requests without a
