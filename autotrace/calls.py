@@ -269,7 +269,10 @@ def begun(describe: Callable[..., Call | None], args: Any, kwargs: Any) -> Call 
     """Return the call that `describe` begins; None where there is none, or it fails."""
     current = CURRENT.get()
     # The most common answers first: outside of requests, and in one that is not recorded.
-    if own_tracer() is None if current is None else current.recorder is None and current.within is None:
+    if current is None:
+        if own_tracer() is None:
+            return None
+    elif current.recorder is None and current.within is None:
         return None
     try:
         return describe(*args, **kwargs)

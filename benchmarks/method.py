@@ -16,7 +16,7 @@ def describe(plan: Plan) -> str:
         delay=loads.DELAY * 1000,
         calls=calls.COUNT,
         slice=calls.SLICE,
-        slices=calls.SLICES + 1,
+        slices=calls.SLICES,
         patience=loads.PATIENCE,
         clients=posts.CLIENTS,
         batch=posts.BATCH,

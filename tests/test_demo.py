@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import pytest
 
-from autotrace.cli.interruption import interruptible
 from autotrace.demo import runner
+from autotrace.interruption import interruptible
 from tests.endpoint import Endpoint
 from tests.harness import environment, run_command, script, wait_until
 from tests.needs import need

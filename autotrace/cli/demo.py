@@ -10,8 +10,8 @@ from typing import NoReturn
 import click
 
 from autotrace import settings
-from autotrace.cli.interruption import SIGNALS, Interrupted, interruptible
 from autotrace.demo import report, runner, servers
+from autotrace.interruption import SIGNALS, Interrupted, interruptible
 
 
 @click.command("demo")

@@ -9,8 +9,8 @@ from contextlib import suppress
 from typing import Any, Callable
 
 from autotrace import guard
-from autotrace.cli.interruption import handled
 from autotrace.exporters import local
+from autotrace.interruption import handled
 from autotrace.local.access import Access
 from autotrace.settings import Settings
 

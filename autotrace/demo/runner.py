@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Callable, Sequence
 
 from autotrace.demo import report, servers, traffic
+from autotrace.interruption import handled
 from autotrace.local.reader import reading
 
 # Seconds for the servers' start and all traffic.
 LIMIT = 40.0
 # Seconds from the last request to its item; the servers write once a second.
 ARRIVAL = 8.0
-ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Say = Callable[[str], None]
 # Shows a store until somebody has seen enough of it.
 Show = Callable[[str], None]
@@ -58,8 +58,7 @@ def run(say: Say, show: Show | None) -> None:
 def clean_up(folder: Path, running: Sequence[servers.Server]) -> None:
     """Stop the servers and delete their files; a signal that asks for the end, which comes with that, is ignored."""
     # Ignored, not blocked: the main thread also runs the handlers of signals that other threads take.
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDS}
-    try:
+    with handled(signal.SIG_IGN):
         servers.stop(running)
         for _ in range(20):
             shutil.rmtree(folder, ignore_errors=True)
@@ -67,9 +66,6 @@ def clean_up(folder: Path, running: Sequence[servers.Server]) -> None:
                 break
             # A worker may outlive its server by a moment, and write.
             time.sleep(0.1)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def start(folder: Path, store: Path, running: list[servers.Server], say: Say) -> dict[str, int]:

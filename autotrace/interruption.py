@@ -21,8 +21,8 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def handled(handler: Callable[[int, Any], object]) -> Iterator[None]:
-    """Have `handler` called in the body when a signal asks for the end."""
+def handled(handler: Callable[[int, Any], object] | signal.Handlers) -> Iterator[None]:
+    """Have `handler` called in the body when a signal asks for the end; SIG_IGN ignores it."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         for number in SIGNALS:
