@@ -42,7 +42,7 @@ LAYERS = (
     ("properties", "statements"),
     ("urls", "spool", "current", "ids", "proxies", "certificates", "answers", "times", "limits"),
     ("segments",),
-    ("directories",),
+    ("directories", "writes"),
     ("settings",),
     ("options",),
     ("values",),
