@@ -9,7 +9,7 @@ import sys
 import tempfile
 from typing import Callable, Sequence, get_type_hints
 
-from benchmarks import calls, loads, publish, report, rounds, starts, viewer
+from benchmarks import busy, calls, loads, publish, report, rounds, starts, viewer
 from benchmarks.environments import HERE, SetupError, say, versions
 from benchmarks.figures import SETUP, VIEWER, Notes, Plan, Samples, new_samples
 from benchmarks.peers import BASELINE, FRAMEWORKS, PEERS, Peer
@@ -17,8 +17,8 @@ from benchmarks.processes import PeerError
 from benchmarks.report import Measured
 
 # Longer than the second after which peers send, so that sending takes place during requests too.
-FULL = Plan(2, 3, 1.5, 0.4, starts=3, loads=2, load=10.0, stored=100_000, visits=15, posted=200_000)
-QUICK = Plan(1, 1, 1.0, 0.2, starts=1, loads=1, load=2.0, stored=2_000, visits=2, posted=4_000)
+FULL = Plan(2, 3, 1.5, 0.4, busy=20, starts=3, loads=2, load=10.0, stored=100_000, visits=15, posted=200_000)
+QUICK = Plan(1, 1, 1.0, 0.2, busy=1, starts=1, loads=1, load=2.0, stored=2_000, visits=2, posted=4_000)
 
 COUNTS = get_type_hints(Plan)
 
@@ -63,7 +63,7 @@ def measure(frameworks: Sequence[str], plan: Plan, peers: Sequence[Peer]) -> Mea
     able = [peer for peer in peers if (peer.name, SETUP) not in notes]
     requests: dict[str, Samples] = {framework: new_samples() for framework in frameworks}
     called: dict[str, Samples] = {workload.app: new_samples() for workload in calls.WORKLOADS}
-    started, loaded = new_samples(), new_samples()
+    crowded, started, loaded = new_samples(), new_samples(), new_samples()
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as name:
         folder = pathlib.Path(name)
         for framework, samples in requests.items():
@@ -75,12 +75,14 @@ def measure(frameworks: Sequence[str], plan: Plan, peers: Sequence[Peer]) -> Mea
         able = [peer for peer in able if first in peer.frameworks and (peer.name, first) not in notes]
         say("measuring outgoing calls")
         calls.measure(able, plan, folder, called, notes)
+        say("measuring busy threads")
+        busy.measure(first, able, plan, folder, crowded, notes)
         say("measuring starts")
         starts.measure(first, able, plan, folder, started, notes)
         say("measuring full load")
         loads.measure(first, able, plan, folder, loaded, notes)
         viewed = show(plan, folder, notes)
-    return Measured(plan, peers, found, requests, called, started, loaded, notes, viewed)
+    return Measured(plan, peers, found, requests, called, crowded, started, loaded, notes, viewed)
 
 
 def show(plan: Plan, folder: pathlib.Path, notes: Notes) -> viewer.Viewed | None:

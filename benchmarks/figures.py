@@ -16,14 +16,15 @@ BARE = "bare"
 Samples = Dict[Tuple[str, str, str], List[float]]
 # (peer, where) → what kept it from being measured there; where is a framework, or one of the following.
 Notes = Dict[Tuple[str, str], str]
-SETUP, STARTS, LOADS, VIEWER = "setup", "starts", "loads", "viewer"
+SETUP, BUSY, STARTS, LOADS, VIEWER = "setup", "busy", "starts", "loads", "viewer"
 
 
 class Plan(NamedTuple):
     """How much is measured: in each of `generations` new processes make requests in `rounds` rounds.
 
-    A round is `long` seconds of requests where all are traced, `short` where not. `starts` is how often a server is
-    started, and an empty program five times as often. `loads` is how often a server gets `load` seconds of requests
+    A round is `long` seconds of requests where all are traced, `short` where not. A server with busy threads gets
+    `busy` times `short` seconds. `starts` is how often a server is started, and an empty program five times as often.
+    `loads` is how often a server gets `load` seconds of requests
     while the endpoint is slow. The viewer has a store of `stored` requests, each of its pages is visited `visits`
     times, and `posted` items are sent to it.
     """
@@ -32,6 +33,7 @@ class Plan(NamedTuple):
     rounds: int
     long: float
     short: float
+    busy: int
     starts: int
     loads: int
     load: float

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pathlib
 import tempfile
-import time
 import uuid
 from typing import Sequence
 
@@ -47,13 +46,11 @@ def deliver(peer: Peer, framework: str, seconds: float, place: Place) -> dict[st
     """Return what came of `seconds` of load; raises PeerError."""
     key = str(uuid.uuid4())
     with serving(peer, framework, place, key, more=OPTIONS) as server:
-        began = time.perf_counter()
         answered = load(server.port, seconds, CONNECTIONS)
-        rate = answered / (time.perf_counter() - began)
         stopped = stop(server.process)
     # The first response is one more.
     answered += 1
-    figures: dict[str, float] = {"answered": answered, "rate": rate, "stop": stopped}
+    figures: dict[str, float] = {"answered": answered, "stop": stopped}
     if not peer.sends:
         return figures
     figures["arrived"] = count(place, key)["items"]

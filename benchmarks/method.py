@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import calls, loads, posts, starts
+from benchmarks import busy, calls, loads, posts, starts
 from benchmarks.figures import Plan
 
 
@@ -12,6 +12,8 @@ def describe(plan: Plan) -> str:
         turns=plan.generations * plan.rounds,
         programs=plan.starts * starts.PROGRAMS_PER_SERVER,
         requests=starts.REQUESTS,
+        threads=busy.THREADS,
+        settled=busy.SETTLED,
         connections=loads.CONNECTIONS,
         delay=loads.DELAY * 1000,
         calls=calls.COUNT,
@@ -39,6 +41,9 @@ has a setting for it: `benchmarks/peers.py` says what.
 - **CPU** is that of all threads of the process, until everything is sent. The application is called in its own process
   as a server calls it, without a pause. So that nobody has to wait long and nothing is dropped for want of room, peers
   that send on a timer do so once a second, and peers with a queue have a large one.
+- **{threads} threads**: the CPU time of a request to gunicorn with one worker of {threads} threads and Flask, over as
+  many kept-alive connections without a pause: that of all its processes, until its next turn {settled:g} s or more
+  later. A turn is {short:g} s of requests to the bare application and to each peer; turns: {busy}.
 - **Of OpenCensus** is the CPU time that a peer adds, divided by what OpenCensus by hand adds in the same round, for the
   frameworks where this is lowest and highest. Blacklisted, unsampled and p99 are those of the framework where they are
   highest.

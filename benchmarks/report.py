@@ -8,7 +8,7 @@ import platform
 from statistics import median
 from typing import Iterable, Iterator, Mapping, NamedTuple, Sequence
 
-from benchmarks import calls, viewer
+from benchmarks import busy, calls, viewer
 from benchmarks.cells import NOTHING, arrivals, figure, number, share, table, worst
 from benchmarks.figures import BLACKLISTED, TENTH, TRACED, UNSAMPLED, Notes, Plan, Samples
 from benchmarks.method import describe
@@ -21,7 +21,7 @@ STARTS = {"program": ("s", 2), "first": ("s", 2), "memory": ("MiB", 0)}
 
 
 class Measured(NamedTuple):
-    """All that was measured: requests by framework, calls by application, starts, loads, the viewer.
+    """All that was measured: requests by framework, calls by application, busy threads, starts, loads, the viewer.
 
     `versions` are by peer title; `viewer` is None when it was not measured.
     """
@@ -31,6 +31,7 @@ class Measured(NamedTuple):
     versions: Mapping[str, Mapping[str, str]]
     requests: Mapping[str, Samples]
     calls: Mapping[str, Samples]
+    busy: Samples
     starts: Samples
     loads: Samples
     notes: Notes
@@ -74,12 +75,19 @@ def cpu_model() -> str:
 def summary(measured: Measured) -> str:
     """Return the costs, a row for each peer; a column that is not a framework's has the one where it is worst."""
     frameworks = measured.requests
-    columns = ["CPU µs a request", *map(str.capitalize, frameworks), "of OpenCensus", BLACKLISTED, UNSAMPLED]
+    columns = [
+        "CPU µs a request",
+        *map(str.capitalize, frameworks),
+        busy.TITLE,
+        "of OpenCensus",
+        BLACKLISTED,
+        UNSAMPLED,
+    ]
     columns += ["p99 µs", "`python -c pass`", "first response", "memory", "sent", "lost", "twice"]
     rows = []
     for peer in measured.peers:
         row = [peer.title, *(figure(peer, samples, TRACED, "cpu", "", 0) for samples in frameworks.values())]
-        row.append(share(peer, frameworks.values(), "cpu"))
+        row += [figure(peer, measured.busy, TRACED, "cpu", "", 0), share(peer, frameworks.values(), "cpu")]
         row += [worst(peer, frameworks.values(), mode, "cpu", "", 1) for mode in (BLACKLISTED, UNSAMPLED)]
         row.append(worst(peer, frameworks.values(), TRACED, "p99", "", 0))
         row += [figure(peer, measured.starts, TRACED, name, *form) for name, form in STARTS.items()]
@@ -102,14 +110,14 @@ def outgoing(measured: Measured) -> str:
 
 def delivery(measured: Measured) -> str:
     """Return what arrived at full load with a slow endpoint, a row for each peer; "" when it was not measured."""
-    columns = ["full load, slow endpoint", "requests a second", "arrived by the stop", "after the next start"]
+    columns = ["full load, slow endpoint", "arrived by the stop", "after the next start"]
     columns += ["lost", "twice", "stop"]
     rows = []
     for peer in measured.peers:
         found = {key[2]: values for key, values in measured.loads.items() if key[0] == peer.name}
         if found:
             counts = arrived({name: sum(values) for name, values in found.items()}) if peer.sends else [NOTHING] * 4
-            rows.append([peer.title, f"{median(found['rate']):.0f}", *counts, f"{median(found['stop']):.1f} s"])
+            rows.append([peer.title, *counts, f"{median(found['stop']):.1f} s"])
     return table(columns, rows) if rows else ""
 
 

@@ -153,6 +153,16 @@ def stop(process: subprocess.Popen[bytes]) -> float:
     return time.perf_counter() - began
 
 
+def processes_of(session: int) -> list[int]:
+    """Return the processes of a session, none where /proc does not tell."""
+    found = []
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        with contextlib.suppress(OSError):
+            if name.isdigit() and os.getsid(int(name)) == session:
+                found.append(int(name))
+    return found
+
+
 def free_port() -> int:
     """Return a TCP port of 127.0.0.1 that nobody uses now."""
     with socket.socket() as probe:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import pathlib
 import subprocess
 import time
@@ -14,7 +12,7 @@ from benchmarks import environments
 from benchmarks.figures import STARTS, TRACED, Notes, Plan, Samples
 from benchmarks.peers import BASELINE, Peer
 from benchmarks.processes import PeerError, Place, command, endpoint
-from benchmarks.servers import count, get, serving
+from benchmarks.servers import count, get, processes_of, serving
 
 PROGRAMS_PER_SERVER = 5
 # Enough that both workers have their share, and have sent it.
@@ -76,16 +74,6 @@ def start_server(peer: Peer, framework: str, place: Place, samples: Samples) -> 
         mebibytes = memory(processes_of(server.process.pid))
     if mebibytes is not None:
         samples[peer.name, TRACED, "memory"].append(mebibytes)
-
-
-def processes_of(session: int) -> list[int]:
-    """Return the processes of a session, none where /proc does not tell."""
-    found = []
-    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
-        with contextlib.suppress(OSError):
-            if name.isdigit() and os.getsid(int(name)) == session:
-                found.append(int(name))
-    return found
 
 
 def memory(pids: Sequence[int]) -> float | None:

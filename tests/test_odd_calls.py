@@ -176,18 +176,20 @@ def test_a_body_that_nobody_closes_is_one_item(
 
 def test_sigterm_in_the_middle_of_a_write(tmp_path: pathlib.Path, endpoint: Endpoint) -> None:
     code = """
-import signal
+import gc, signal
+from autotrace.segments import Segment
 app.add_url_rule("/", view_func=lambda: "hello")
 list(ask(app))
-write = os.pwrite
+(segment,) = (found for found in gc.get_objects() if isinstance(found, Segment))
+write = segment.write
 
 def interrupted(*args):
-    os.pwrite = write
+    segment.write = write
     written = write(*args)
     os.kill(os.getpid(), signal.SIGTERM)
     return written
 
-os.pwrite = interrupted
+segment.write = interrupted
 list(ask(app))
 """
     env: dict[str, Any] = {**environment(tmp_path, endpoint), "AUTOTRACE_FLUSH_ON_SIGTERM": "1"}
