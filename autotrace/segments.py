@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from . import guard
 from .directories import make_directory
-from .writes import keeping
 
 SEGMENT_SIZE = 1 << 20
 # A file that is larger was not written here: it is not even read.
@@ -36,11 +35,10 @@ class Segment:
     """A file of lines that this process holds the lock of.
 
     `sent` and `size` are offsets in bytes: what is before `sent` was delivered, `size` is the end of the last line.
-    Names sort by age; `born` is the time of its creation here, in seconds since 1970. `write` is how to write to it: by
-    default with the interpreter's lock kept, which is to change once the disk has taken its time.
+    Names sort by age; `born` is the time of its creation here, in seconds since 1970.
     """
 
-    __slots__ = ("born", "fd", "path", "sent", "size", "write")
+    __slots__ = ("born", "fd", "path", "sent", "size")
 
     def __init__(self, fd: int, path: str, sent: int, size: int) -> None:
         self.fd = fd
@@ -48,7 +46,6 @@ class Segment:
         self.sent = sent
         self.size = size
         self.born = time.time()
-        self.write = keeping
 
     @property
     def name(self) -> str:
@@ -82,10 +79,7 @@ class Segment:
 
     def note(self, sent: int) -> None:
         """Write `sent` to the file alone, for whoever takes it over; OSError as from `mark`."""
-        header = b"%015d\n" % sent
-        if self.write(self.fd, header, len(header), 0) != len(header):
-            # This says why.
-            os.pwrite(self.fd, header, 0)
+        os.pwrite(self.fd, b"%015d\n" % sent, 0)
 
     def clear(self) -> None:
         """Forget all lines, which were delivered; OSError as from `mark`.

@@ -10,13 +10,11 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from time import perf_counter_ns
 from typing import Callable, NamedTuple
 
 from . import guard
 from .directories import make_directory
 from .segments import SEGMENT_SIZE, Segment, growth, list_segments, open_segment, say_memory, take_over
-from .writes import letting_go
 
 BATCH_SIZE = 1 << 20
 # Bytes that unsent lines may take in memory where no disk takes them.
@@ -28,9 +26,6 @@ RETENTION = 47 * 3600
 # Seconds after which lines go to a new segment: one with lines of yesterday and of today could not expire. In memory
 # sooner, for the disk may be back.
 ROTATION, MEMORY_ROTATION = 1800, 60
-# Nanoseconds of a write after which the next ones to its segment keep no thread of the application waiting. More than
-# a thread has to wait for its turn on a busy machine.
-_SLOW = 50_000_000
 
 
 class Batch(NamedTuple):
@@ -84,13 +79,10 @@ class Spool:
             written = -1
             if segment is not None and segment.size + len(line) <= self._segment_size:
                 # A segment's `append`, without the call: every request comes here.
-                began = perf_counter_ns()
                 try:  # noqa: SIM105 - `suppress` costs as much as the write
-                    written = segment.write(segment.fd, line, len(line), segment.size)
+                    written = os.pwrite(segment.fd, line, segment.size)
                 except OSError:
                     pass
-                if perf_counter_ns() - began > _SLOW:
-                    segment.write = letting_go
             if segment is not None and written == len(line):
                 segment.size += written
             else:

@@ -42,7 +42,7 @@ LAYERS = (
     ("properties", "statements"),
     ("urls", "spool", "current", "ids", "proxies", "certificates", "answers", "times", "limits"),
     ("segments",),
-    ("directories", "writes"),
+    ("directories",),
     ("settings",),
     ("options",),
     ("values",),
