@@ -205,7 +205,8 @@ class Spool:
             segment.close(delete=False)
 
     def _all(self) -> list[Segment]:
-        return [*self._held, *([self._writing] if self._writing is not None else [])]
+        writing = self._writing
+        return [*self._held, writing] if writing is not None and writing not in self._held else [*self._held]
 
     def _choose(self) -> list[tuple[Segment, int]]:
         """Return the oldest unsent segments that make a batch, at least one, each with its end."""
@@ -257,17 +258,21 @@ class Spool:
         return self._writing
 
     def _shelve(self) -> None:
-        """Hold the segment that was being written, or let go of it where enough are held; who has room adopts it."""
-        segment, self._writing = self._writing, None
+        """Hold the segment that was being written, or let go of it where enough are held; who has room adopts it.
+
+        It is forgotten last: a signal handler that raises, at any place here, must leave its lines to somebody.
+        """
+        segment = self._writing
         if segment is None:
             return
         if segment.sent >= segment.size:
-            segment.close(delete=True)
+            self._remove(segment)
         elif (self.behind or self._files_held() >= HELD_MOST) and segment not in self._pinned and segment.outlives():
-            segment.close(delete=False)
+            self._remove(segment, delete=False)
             self.behind = True
-        else:
+        elif segment not in self._held:
             self._held.append(segment)
+        self._writing = None
 
     def _files_held(self) -> int:
         return sum(segment.fd >= 0 for segment in self._held)

@@ -10,7 +10,7 @@ import signal
 import stat
 import threading
 import time
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 
@@ -87,15 +87,7 @@ def test_the_oldest_are_dropped_also_while_segments_are_taken_over(
     finally:
         ended.set()
         sender.join()
-    left = []
-    while True:
-        made.adopt()
-        batch = made.take()
-        if batch is None:
-            break
-        left += [json.loads(text) for text in batch.lines.splitlines()]
-        made.done(batch)
-    kept = numbers(left)
+    kept = numbers(taken(made))
     assert kept == list(range(1000 - len(kept), 1000))
     assert made.forget_dropped() == 1000 - len(kept)
 
@@ -122,6 +114,52 @@ def test_code_that_runs_in_the_middle_of_a_line_may_add_one(journal: Journal, en
     journal.flush(30)
     assert len(added) > 10
     assert sorted(numbers(endpoint.items)) == [*range(count), *sorted(added)]
+
+
+def test_a_signal_handler_that_raises_leaves_no_line_behind(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that ends what takes too long, at the moment when a segment is full."""
+
+    class TakesTooLongError(Exception):
+        pass
+
+    def interrupt(*args: object) -> None:
+        raise TakesTooLongError
+
+    made = spool.open_spool(str(tmp_path), "destination", LIMIT)
+    files_held = made._files_held
+
+    def meanwhile() -> int:
+        signal.raise_signal(signal.SIGALRM)
+        return files_held()
+
+    monkeypatch.setattr(made, "_files_held", meanwhile)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    added = []
+    try:
+        for number in range(100):
+            try:
+                made.append(line(number, "x" * 8000, 7))
+                added.append(number)
+            except TakesTooLongError:
+                monkeypatch.undo()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert len(added) == 99
+    assert numbers(taken(made)) == added
+
+
+def taken(made: spool.Spool) -> list[dict[str, Any]]:
+    """Return the items in a spool, which then has none."""
+    found = []
+    while True:
+        made.adopt()
+        batch = made.take()
+        if batch is None:
+            return found
+        found += [json.loads(text) for text in batch.lines.splitlines()]
+        made.done(batch)
 
 
 def test_modes_are_private(journal: Journal, endpoint: Endpoint, tmp_path: pathlib.Path) -> None:
