@@ -6,11 +6,11 @@ import contextlib
 import pathlib
 import time
 import uuid
-from typing import Iterator, Sequence
+from typing import NamedTuple, Sequence
 
 from benchmarks.figures import BUSY, TRACED, Notes, Plan, Samples
 from benchmarks.peers import Peer
-from benchmarks.processes import PeerError, endpoint
+from benchmarks.processes import PeerError, endpoint, noted
 from benchmarks.servers import Server, load, processes_of, serving
 
 THREADS = 4
@@ -20,19 +20,16 @@ OPTIONS = ("--workers=1", f"--threads={THREADS}", "--keep-alive=20")
 SETTLED = 1.5
 
 
-class Slice:
-    """Some requests to a server; what they cost is known from `settled` on, a time of `time.monotonic()`."""
+class Slice(NamedTuple):
+    """Requests that a server has answered; what they cost is known from `settled` on, a time of `time.monotonic()`.
 
-    def __init__(self, peer: Peer, server: Server, seconds: float) -> None:
-        self.peer = peer
-        self._session = server.process.pid
-        self._used = cpu_time(self._session)
-        self._answered = load(server.port, seconds, THREADS)
-        self.settled = time.monotonic() + SETTLED
+    `used` is the CPU time of the server before them, in nanoseconds.
+    """
 
-    def cost(self) -> float:
-        """Return the microseconds of CPU time that a request took."""
-        return (cpu_time(self._session) - self._used) / self._answered / 1000
+    server: Server
+    used: int
+    answered: int
+    settled: float
 
 
 def measure(
@@ -43,42 +40,48 @@ def measure(
         place = stack.enter_context(endpoint(folder))
         running: list[tuple[Peer, Server]] = []
         for peer in peers:
-            with noted(peer, notes):
+            with noted(notes, peer, BUSY):
                 starting = serving(peer, framework, place, str(uuid.uuid4()), peer.hurried, OPTIONS)
-                running.append((peer, stack.enter_context(starting)))
-        pending: list[Slice] = []
-        for number in range(-1, plan.busy):
+                server = stack.enter_context(starting)
+                # For the caches.
+                load(server.port, plan.short, THREADS)
+                running.append((peer, server))
+        pending: dict[str, Slice] = {}
+        for number in range(plan.busy):
             able = [(peer, server) for peer, server in running if (peer.name, BUSY) not in notes]
             # A peer's neighbours in time are others in each round.
             shift = number % max(len(able), 1)
             for peer, server in able[shift:] + able[:shift]:
-                # What it had has to be settled before it gets more.
-                while any(ended.peer is peer for ended in pending):
-                    keep(pending.pop(0), samples)
-                with noted(peer, notes):
-                    ended = Slice(peer, server, plan.short)
-                    # The first requests are for the caches.
-                    pending += [ended] if number >= 0 else []
-        for ended in pending:
-            keep(ended, samples)
+                with noted(notes, peer, BUSY):
+                    if peer.name in pending:
+                        samples[peer.name, TRACED, "cpu"].append(cost(pending.pop(peer.name)))
+                    pending[peer.name] = ask(server, plan.short)
+        for peer, _ in running:
+            if peer.name in pending:
+                with noted(notes, peer, BUSY):
+                    samples[peer.name, TRACED, "cpu"].append(cost(pending[peer.name]))
 
 
-@contextlib.contextmanager
-def noted(peer: Peer, notes: Notes) -> Iterator[None]:
-    """Note what keeps a peer from being measured."""
-    try:
-        yield
-    except (OSError, PeerError) as error:
-        notes[peer.name, BUSY] = str(error)
+def ask(server: Server, seconds: float) -> Slice:
+    """Make requests to a server; raises PeerError."""
+    used = cpu_time(server)
+    answered = load(server.port, seconds, THREADS)
+    return Slice(server, used, answered, time.monotonic() + SETTLED)
 
 
-def keep(ended: Slice, samples: Samples) -> None:
-    """Keep what a slice cost, as soon as that is settled."""
+def cost(ended: Slice) -> float:
+    """Return the microseconds of CPU time that a request took, as soon as that is settled; raises PeerError."""
     time.sleep(max(ended.settled - time.monotonic(), 0))
-    samples[ended.peer.name, TRACED, "cpu"].append(ended.cost())
+    return (cpu_time(ended.server) - ended.used) / ended.answered / 1000
 
 
-def cpu_time(session: int) -> int:
-    """Return the nanoseconds of CPU time of all processes of a session; OSError where the system does not tell."""
-    # What clock_getcpuclockid(3) returns on Linux.
-    return sum(time.clock_gettime_ns(~pid << 3 | 2) for pid in processes_of(session))
+def cpu_time(server: Server) -> int:
+    """Return the nanoseconds of CPU time of all processes of a server; raises PeerError."""
+    try:
+        # What clock_getcpuclockid(3) returns on Linux.
+        used = [time.clock_gettime_ns(~pid << 3 | 2) for pid in processes_of(server.process.pid)]
+    except OSError as error:
+        raise PeerError(f"the system does not tell the CPU time of its processes: {error}") from error
+    if not used:
+        raise PeerError("it has no processes, as far as the system tells")
+    return sum(used)

@@ -13,7 +13,7 @@ from typing import Sequence
 
 from benchmarks.figures import LOADS, TRACED, Notes, Plan, Samples
 from benchmarks.peers import Peer
-from benchmarks.processes import PeerError, Place, endpoint
+from benchmarks.processes import Place, endpoint, noted
 from benchmarks.servers import count, get, load, serving, stop
 
 # Seconds that the endpoint takes to answer a post.
@@ -32,14 +32,11 @@ def measure(
     """Put load on gunicorn with two workers under each peer, in turn."""
     for _ in range(plan.loads):
         for peer in peers:
-            with tempfile.TemporaryDirectory(dir=folder) as name, endpoint(pathlib.Path(name), DELAY) as place:
-                try:
+            with noted(notes, peer, LOADS), tempfile.TemporaryDirectory(dir=folder) as name:
+                with endpoint(pathlib.Path(name), DELAY) as place:
                     figures = deliver(peer, framework, plan.load, place)
-                except PeerError as error:
-                    notes[peer.name, LOADS] = str(error)
-                    continue
-            for figure, value in figures.items():
-                samples[peer.name, TRACED, figure].append(value)
+                for figure, value in figures.items():
+                    samples[peer.name, TRACED, figure].append(value)
 
 
 def deliver(peer: Peer, framework: str, seconds: float, place: Place) -> dict[str, float]:

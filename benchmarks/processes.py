@@ -14,6 +14,7 @@ from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 
 from benchmarks import environments
 from benchmarks.environments import HERE
+from benchmarks.figures import Notes
 from benchmarks.peers import Peer
 
 STOP = 20.0
@@ -45,6 +46,15 @@ class Mode(NamedTuple):
 
 class PeerError(Exception):
     """A process that is measured went away or does not answer; the text is for the reader of the report."""
+
+
+@contextlib.contextmanager
+def noted(notes: Notes, peer: Peer, where: str) -> Iterator[None]:
+    """Note what keeps a peer from being measured; the measurements go on behind the body."""
+    try:
+        yield
+    except PeerError as error:
+        notes[peer.name, where] = str(error)
 
 
 def last_words(log: pathlib.Path) -> str:

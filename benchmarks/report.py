@@ -75,15 +75,9 @@ def cpu_model() -> str:
 def summary(measured: Measured) -> str:
     """Return the costs, a row for each peer; a column that is not a framework's has the one where it is worst."""
     frameworks = measured.requests
-    columns = [
-        "CPU µs a request",
-        *map(str.capitalize, frameworks),
-        busy.TITLE,
-        "of OpenCensus",
-        BLACKLISTED,
-        UNSAMPLED,
-    ]
-    columns += ["p99 µs", "`python -c pass`", "first response", "memory", "sent", "lost", "twice"]
+    columns = ["CPU µs a request", *map(str.capitalize, frameworks), busy.TITLE, "of OpenCensus"]
+    columns += [BLACKLISTED, UNSAMPLED, "p99 µs", "`python -c pass`", "first response", "memory"]
+    columns += ["sent", "lost", "twice"]
     rows = []
     for peer in measured.peers:
         row = [peer.title, *(figure(peer, samples, TRACED, "cpu", "", 0) for samples in frameworks.values())]
@@ -110,8 +104,7 @@ def outgoing(measured: Measured) -> str:
 
 def delivery(measured: Measured) -> str:
     """Return what arrived at full load with a slow endpoint, a row for each peer; "" when it was not measured."""
-    columns = ["full load, slow endpoint", "arrived by the stop", "after the next start"]
-    columns += ["lost", "twice", "stop"]
+    columns = ["full load, slow endpoint", "arrived by the stop", "after the next start", "lost", "twice", "stop"]
     rows = []
     for peer in measured.peers:
         found = {key[2]: values for key, values in measured.loads.items() if key[0] == peer.name}

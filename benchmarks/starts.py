@@ -6,12 +6,12 @@ import pathlib
 import subprocess
 import time
 import uuid
-from typing import Callable, Sequence
+from typing import Sequence
 
 from benchmarks import environments
 from benchmarks.figures import STARTS, TRACED, Notes, Plan, Samples
 from benchmarks.peers import BASELINE, Peer
-from benchmarks.processes import PeerError, Place, command, endpoint
+from benchmarks.processes import PeerError, Place, command, endpoint, noted
 from benchmarks.servers import count, get, processes_of, serving
 
 PROGRAMS_PER_SERVER = 5
@@ -29,28 +29,15 @@ def measure(
             for peer in peers:
                 # A peer that is wired into applications has nothing to do with other programs.
                 if peer.launcher or peer.name == BASELINE:
-                    attempt(start_program, peer, framework, place, samples, notes)
+                    with noted(notes, peer, STARTS):
+                        start_program(peer, place, samples)
         for _ in range(plan.starts):
             for peer in peers:
-                attempt(start_server, peer, framework, place, samples, notes)
+                with noted(notes, peer, STARTS):
+                    start_server(peer, framework, place, samples)
 
 
-def attempt(
-    start: Callable[[Peer, str, Place, Samples], None],
-    peer: Peer,
-    framework: str,
-    place: Place,
-    samples: Samples,
-    notes: Notes,
-) -> None:
-    """Measure a start, or note why it failed."""
-    try:
-        start(peer, framework, place, samples)
-    except PeerError as error:
-        notes[peer.name, STARTS] = str(error)
-
-
-def start_program(peer: Peer, framework: str, place: Place, samples: Samples) -> None:
+def start_program(peer: Peer, place: Place, samples: Samples) -> None:
     """Measure the seconds that an empty Python program takes; raises PeerError."""
     env = environments.environment(peer, "", {}, place.names(str(uuid.uuid4())))
     words = command(peer, "python", "-c", "pass")
